@@ -1,0 +1,233 @@
+//! Figures of faults: what was asked for beside what was measured.
+//!
+//! Whether a fault is proved is decided here, once, by the measurement that its kind names. The
+//! checker of fault evidence and the reports only repeat it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{milliseconds, ratio};
+use crate::fault::{FaultSpec, Proof};
+use crate::history::{Evidence, FaultRun, History};
+use crate::host::HostId;
+
+/// A fault: what was asked for beside what was measured. Times are milliseconds since the start
+/// of the clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultFigures {
+    /// Its name.
+    pub id: String,
+    /// The word for it in plans.
+    pub kind: String,
+    /// Its parameters as a person would say them; empty when there are none.
+    pub parameters: String,
+    /// The targets as the plan says them.
+    pub aimed_at: String,
+    /// Whom it hit.
+    pub targets: Vec<HostId>,
+    /// When it became active; absent when the run ended first.
+    pub started_ms: Option<f64>,
+    /// When it ended; absent when it was still active at the end of the run.
+    pub stopped_ms: Option<f64>,
+    /// What was measured while it was active; absent when nothing was.
+    pub evidence: Option<Evidence>,
+    /// Whether the measurement shows that it happened; absent when there was none.
+    pub proved: Option<bool>,
+    /// What was asked for and what was measured, in one sentence.
+    pub proof: String,
+}
+
+/// The figures of every fault of the schedule, in its order.
+#[must_use]
+pub fn fault_figures(history: &History) -> Vec<FaultFigures> {
+    let clock_us = history.timeline().map_or(0, |(start, _)| start);
+    let since_clock = |at_us: u64| milliseconds(at_us) - milliseconds(clock_us);
+    history
+        .header
+        .faults
+        .iter()
+        .zip(&history.faults)
+        .map(|(scheduled, run)| {
+            let (proved, proof) = prove(&scheduled.fault, run);
+            let fault = scheduled.fault.inner();
+            FaultFigures {
+                id: scheduled.id.clone(),
+                kind: fault.kind().to_owned(),
+                parameters: fault.describe(),
+                aimed_at: scheduled.aimed_at.clone(),
+                targets: run.targets.clone(),
+                started_ms: run.started_us.map(since_clock),
+                stopped_ms: run.stopped_us.map(since_clock),
+                evidence: run.evidence.clone(),
+                proved,
+                proof,
+            }
+        })
+        .collect()
+}
+
+/// Whether the measurements show that a fault happened, and the sentence that says why.
+fn prove(fault: &FaultSpec, run: &FaultRun) -> (Option<bool>, String) {
+    let Some(evidence) = &run.evidence else {
+        let why = match run.started_us {
+            Some(_) => "nothing was measured while it was active",
+            None => "it never started",
+        };
+        return (None, why.to_owned());
+    };
+    if run.targets.is_empty() {
+        return (Some(false), "it hit no host".to_owned());
+    }
+    let (proved, proof) = match fault.inner().proof() {
+        Proof::ProcessExited => processes(evidence, run.targets.len(), "seen to end"),
+        Proof::ProcessStopped => processes(evidence, run.targets.len(), "seen stopped"),
+        Proof::PacketsBlocked => packets_blocked(evidence),
+        Proof::PacketsDelayed => packets_delayed(evidence, fault),
+        Proof::PacketsLost => packets_lost(evidence, fault),
+    };
+    (Some(proved), proof)
+}
+
+fn processes(evidence: &Evidence, targets: usize, seen: &str) -> (bool, String) {
+    let all =
+        targets > 0 && usize::try_from(evidence.hosts_seen).is_ok_and(|hosts| hosts == targets);
+    (
+        all,
+        format!("{} of {targets} processes {seen}", evidence.hosts_seen),
+    )
+}
+
+fn packets_blocked(evidence: &Evidence) -> (bool, String) {
+    let proof = format!(
+        "{} packets dropped on the cut links",
+        evidence.packets_blocked
+    );
+    (evidence.packets_blocked > 0, proof)
+}
+
+fn packets_delayed(evidence: &Evidence, fault: &FaultSpec) -> (bool, String) {
+    let asked_us = evidence.requested_delay_us.or(match fault {
+        FaultSpec::Latency(latency) => Some(latency.mean.as_micros()),
+        _ => None,
+    });
+    let (Some(measured_us), Some(asked_us)) = (evidence.mean_delay_us, asked_us) else {
+        return (
+            false,
+            "no packet passed the links, so no delay was measured".to_owned(),
+        );
+    };
+    let enough = evidence.packets_passed > 0 && measured_us >= asked_us / 2;
+    let proof = format!(
+        "mean one-way delay {:.1} ms measured over {} packets, {:.1} ms asked for",
+        milliseconds(measured_us),
+        evidence.packets_passed,
+        milliseconds(asked_us),
+    );
+    (enough, proof)
+}
+
+fn packets_lost(evidence: &Evidence, fault: &FaultSpec) -> (bool, String) {
+    let all = evidence.packets_passed + evidence.packets_lost;
+    let measured = if all == 0 {
+        0.0
+    } else {
+        100.0 * ratio(evidence.packets_lost, all)
+    };
+    let asked = match fault {
+        FaultSpec::Loss(loss) => format!(", {} asked for", loss.rate),
+        _ => String::new(),
+    };
+    let lost = evidence.packets_lost;
+    (
+        lost > 0,
+        format!("{lost} of {all} packets lost ({measured:.1}%){asked}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::HistoryBuilder;
+
+    const SECOND: u64 = 1_000_000;
+
+    /// A fault with these measurements on one target: whether it is proved, and why.
+    fn proof(fault: &str, evidence: Evidence) -> (Option<bool>, String) {
+        let mut builder = HistoryBuilder::new(3);
+        builder.boot(0);
+        let number = builder.schedule(fault);
+        builder.start_fault(SECOND, number, &["node-1"]);
+        builder.measured(2 * SECOND, number, evidence);
+        let figures = fault_figures(&builder.finish(3 * SECOND)).remove(0);
+        (figures.proved, figures.proof)
+    }
+
+    #[test]
+    fn each_fault_is_proved_by_its_own_measurement_only() {
+        let seen = |hosts_seen| Evidence {
+            hosts_seen,
+            ..Evidence::default()
+        };
+        assert_eq!(
+            proof("kill", seen(1)),
+            (Some(true), "1 of 1 processes seen to end".into())
+        );
+        assert_eq!(proof("pause", seen(0)).0, Some(false));
+        assert_eq!(
+            proof("split", seen(1)).0,
+            Some(false),
+            "processes prove no partition"
+        );
+        let blocked = Evidence {
+            packets_blocked: 3,
+            ..Evidence::default()
+        };
+        assert_eq!(proof("split", blocked).0, Some(true));
+        let lost = Evidence {
+            packets_lost: 2,
+            packets_passed: 98,
+            ..Evidence::default()
+        };
+        let sentence = "2 of 100 packets lost (2.0%), 2% asked for";
+        assert_eq!(proof("loss", lost), (Some(true), sentence.into()));
+    }
+
+    #[test]
+    fn a_delay_is_proved_from_half_of_what_was_asked_for() {
+        let delayed = |mean_delay_us, packets_passed| Evidence {
+            mean_delay_us,
+            packets_passed,
+            requested_delay_us: Some(300_000),
+            ..Evidence::default()
+        };
+        assert_eq!(proof("latency", delayed(Some(150_000), 9)).0, Some(true));
+        assert_eq!(proof("latency", delayed(Some(149_999), 9)).0, Some(false));
+        assert_eq!(proof("latency", delayed(None, 0)).0, Some(false));
+    }
+
+    #[test]
+    fn a_fault_that_hit_nobody_is_not_proved() {
+        let mut builder = HistoryBuilder::new(3);
+        builder.boot(0);
+        let number = builder.schedule("kill");
+        builder.start_fault(SECOND, number, &[]);
+        builder.measured(2 * SECOND, number, Evidence::default());
+        let figures = fault_figures(&builder.finish(3 * SECOND)).remove(0);
+        assert_eq!(
+            (figures.proved, figures.proof.as_str()),
+            (Some(false), "it hit no host")
+        );
+    }
+
+    #[test]
+    fn without_a_measurement_nothing_is_said_to_be_proved() {
+        let mut builder = HistoryBuilder::new(3);
+        builder.boot(0);
+        let started = builder.schedule("kill");
+        builder.schedule("pause");
+        builder.start_fault(SECOND, started, &["node-1"]);
+        let figures = fault_figures(&builder.finish(2 * SECOND));
+        assert_eq!(figures[0].proved, None);
+        assert_eq!(figures[0].started_ms, Some(1000.0));
+        assert_eq!(figures[1].proof, "it never started");
+    }
+}

@@ -1,0 +1,138 @@
+//! `harness run`: a plan is carried out, judged and reported.
+
+use std::path::{Path, PathBuf};
+
+use super::judge::judge;
+use super::show_trouble;
+use crate::exit::Exit;
+use crate::plan::{self, LoadedPlan};
+use crate::run::{LocalRun, ProgressMode, Run, RunError, RunFolder, run_local};
+use crate::runtime::local::enclosure::{self, Enclosed};
+use crate::schedule;
+
+/// Shown below `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  harness run chaos-plans/central-outage.yaml
+  harness run chaos-plans/central-outage.yaml --seed 7 --out my-run
+  harness run chaos-plans/central-outage.yaml --set system.mirrors=0
+
+Exit codes: 0 pass, 1 fail, 3 unknown, 64 bad plan or usage, 70 harness trouble, 130 interrupted";
+
+/// Arguments of `run`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The plan.
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    /// Seed of every random choice; overrides the plan's.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Override a key of the plan, for example `system.mirrors=0`; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Folder for everything that the run leaves; a new one below `reports/` when absent.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Show nothing but the summary.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `harness run`.
+pub fn execute(args: &Args) -> Exit {
+    // The plan is read before anything is started, and again inside the enclosure.
+    let loaded = match plan::load(&args.plan, &args.sets) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            error.print();
+            return Exit::Usage;
+        }
+    };
+    match enclosure::enter() {
+        Ok(Enclosed::Inside) => {}
+        Ok(Enclosed::Ended(exit)) => {
+            return exit;
+        }
+        Err(error) => return show_trouble(&error),
+    }
+    match run_inside(args, &loaded) {
+        Ok(exit) => exit,
+        Err(error @ RunError::FolderInUse { .. }) => {
+            eprintln!("harness: {error}");
+            Exit::Usage
+        }
+        Err(error) => show_trouble(&error),
+    }
+}
+
+/// The run itself, inside the enclosure: compile, carry out, judge, report.
+fn run_inside(args: &Args, loaded: &LoadedPlan) -> Result<Exit, RunError> {
+    let plan = &loaded.plan;
+    let seed = args.seed.or(plan.seed).unwrap_or_else(rand::random);
+    let schedule = schedule::compile(plan, seed);
+    let folder = RunFolder::create(args.out.as_deref(), &plan.name, seed)?;
+    folder.write("plan.yaml", &loaded.text)?;
+    folder.write("schedule.json", &pretty(&schedule))?;
+    let progress = ProgressMode::detect(args.quiet);
+    if !args.quiet {
+        loaded.print_warnings();
+        eprintln!(
+            "{}: seed {seed}, folder {}",
+            plan.name,
+            folder.display().display()
+        );
+    }
+    let local = LocalRun {
+        run: Run {
+            plan,
+            schedule: &schedule,
+            command: repeat_command(args, seed),
+        },
+        folder: &folder,
+        program: PathBuf::from("/proc/self/exe"),
+        progress,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| RunError::Write {
+            path: folder.path().to_owned(),
+            source,
+        })?;
+    let interrupted = runtime.block_on(run_local(&local))?;
+    let exit = judge(&folder)?;
+    Ok(if interrupted { Exit::Interrupted } else { exit })
+}
+
+fn pretty(value: &impl serde::Serialize) -> String {
+    let mut text =
+        serde_json::to_string_pretty(value).expect("these types have string keys and no cycles");
+    text.push('\n');
+    text
+}
+
+/// The command that repeats the run, as the user would type it.
+fn repeat_command(args: &Args, seed: u64) -> String {
+    let program = match std::env::var_os("CARGO") {
+        Some(_) => "cargo run --release --",
+        None => "harness",
+    };
+    let mut command = format!("{program} run {} --seed {seed}", quoted(&args.plan));
+    for set in &args.sets {
+        command.push_str(" --set ");
+        command.push_str(&quoted(Path::new(set)));
+    }
+    command
+}
+
+/// Quoted for a shell where that is needed.
+fn quoted(text: &Path) -> String {
+    let text = text.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%".contains(c);
+    if text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}

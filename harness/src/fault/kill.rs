@@ -1,0 +1,42 @@
+//! Kill: the process dies by SIGKILL and stays dead while the fault lasts.
+//!
+//! The host's disk folder and network stay, as when a machine's one service crashes: connection
+//! attempts are refused rather than left without an answer.
+
+use fabric::HostIndex;
+
+use super::{Fault, Proof};
+use crate::world::{Process, World};
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Kill;
+
+impl Fault for Kill {
+    fn kind(&self) -> &'static str {
+        "kill"
+    }
+
+    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
+        for target in targets {
+            world.worsen_process(*target, Process::Dead);
+        }
+    }
+
+    fn proof(&self) -> Proof {
+        Proof::ProcessExited
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_targets_are_dead() {
+        let mut world = World::healthy(3);
+        Kill.bend(&mut world, &[HostIndex(1)]);
+        let states: Vec<Process> = (0..3).map(|host| world.process(HostIndex(host))).collect();
+        assert_eq!(states, [Process::Running, Process::Dead, Process::Running]);
+    }
+}

@@ -1,0 +1,115 @@
+//! Faults: what bends the world for a while.
+//!
+//! A fault never does I/O. `bend` changes a `World`, a pure value, and only the runtime and the
+//! fabric act on worlds. One fault is one file here, one line in `FaultSpec` and one in `inner`.
+//! Healing is not a fault's business: the world is folded anew from the faults still active.
+
+mod kill;
+mod restart;
+
+mod pause;
+
+mod partition;
+
+mod latency;
+mod loss;
+
+use std::fmt;
+
+use fabric::HostIndex;
+use serde::{Deserialize, Serialize};
+
+pub use kill::Kill;
+pub use latency::{Distribution, Latency};
+pub use loss::Loss;
+pub use partition::{Direction, Partition};
+pub use pause::Pause;
+pub use restart::Restart;
+
+use crate::world::World;
+
+/// What every kind of fault can say and do.
+pub trait Fault {
+    /// The word for it in plans.
+    fn kind(&self) -> &'static str;
+
+    /// Changes the world as long as the fault is active. Order-free: bending a world by two
+    /// faults gives the same world in either order.
+    fn bend(&self, world: &mut World, targets: &[HostIndex]);
+
+    /// What must be measured before the fault counts as having happened.
+    fn proof(&self) -> Proof;
+
+    /// The parameters as a person would say them; empty when there are none.
+    fn describe(&self) -> String {
+        String::new()
+    }
+
+    /// The first thing wrong with the parameters, if any.
+    fn mistake(&self) -> Option<String> {
+        None
+    }
+
+    /// True when the fault is over as soon as it has happened and cannot last.
+    fn is_instant(&self) -> bool {
+        false
+    }
+}
+
+/// The measurement that shows that a fault really happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Each target's process was seen to exit because of us.
+    ProcessExited,
+    /// Each target's process was seen stopped by the kernel.
+    ProcessStopped,
+    /// Packets were dropped on links that the fault cuts.
+    PacketsBlocked,
+    /// Packets on the links were measured to take longer.
+    PacketsDelayed,
+    /// Packets on the links were lost.
+    PacketsLost,
+}
+
+/// A fault as a plan writes it; the tag is the key, for example `{latency: {mean: 20ms}}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultSpec {
+    /// The process dies at once and stays dead while the fault lasts; its disk is kept.
+    Kill,
+    /// The process is asked to end, and is started again at once; its disk is kept.
+    Restart,
+    /// The process is frozen: it accepts connections and never answers.
+    Pause,
+    /// Packets between two sides vanish.
+    Partition(Partition),
+    /// Packets to and from the targets take longer.
+    Latency(Latency),
+    /// Packets to and from the targets get lost.
+    Loss(Loss),
+}
+
+impl FaultSpec {
+    /// The fault behind the specification.
+    #[must_use]
+    pub fn inner(&self) -> &dyn Fault {
+        match self {
+            FaultSpec::Kill => &Kill,
+            FaultSpec::Restart => &Restart,
+            FaultSpec::Pause => &Pause,
+            FaultSpec::Partition(partition) => partition,
+            FaultSpec::Latency(latency) => latency,
+            FaultSpec::Loss(loss) => loss,
+        }
+    }
+}
+
+impl fmt::Display for FaultSpec {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fault = self.inner();
+        match fault.describe() {
+            text if text.is_empty() => formatter.write_str(fault.kind()),
+            text => write!(formatter, "{} {text}", fault.kind()),
+        }
+    }
+}

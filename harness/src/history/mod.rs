@@ -1,0 +1,18 @@
+//! The history: everything that happened in a run, in one order, as `events.jsonl`.
+//!
+//! One writer orders all events. Checkers and renderers see only what is read back from here: a
+//! thing that is not an event did not happen.
+
+mod event;
+
+mod writer;
+
+mod read;
+
+pub use event::{
+    Answer, Completion, ErrorKind, Event, EventKind, Evidence, FORMAT, HostState, HostUsage,
+    Invocation, OperationId, OperationKind, Outcome, Phase, Purpose, RunHeader, ScheduledFault,
+    Usage,
+};
+pub use read::{FaultRun, History, HistoryError, Operation};
+pub use writer::{EventSink, HistoryWriter, WriterError};

@@ -1,0 +1,52 @@
+//! The one executable: the harness, and the system that it is proved on.
+//!
+//! Only this file knows that the harness links the directory's node and registry; to everything
+//! else they are a program to start and an interface to call.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use harness::cli;
+use harness::exit::Exit;
+
+/// Fault-injection tests for peer-to-peer and clustered systems.
+#[derive(Debug, Parser)]
+#[command(name = "harness", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Harness(cli::Command),
+    /// Run one node of the directory, the system that the harness is proved on.
+    Node(node::cli::NodeArgs),
+    /// Run the directory's central registry.
+    Registry(node::cli::RegistryArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return show_usage(&error),
+    };
+    match cli.command {
+        Command::Harness(command) => cli::execute(command).into(),
+        Command::Node(args) => node::run_node(args),
+        Command::Registry(args) => node::run_registry(args),
+    }
+}
+
+/// Help and version are no mistakes; everything else ends with the code for a wrong command line.
+fn show_usage(error: &clap::Error) -> ExitCode {
+    // Nothing is left to do when the terminal is gone.
+    let _ = error.print();
+    let exit = if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Pass
+    };
+    exit.into()
+}

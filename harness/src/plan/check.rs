@@ -1,0 +1,351 @@
+//! What a plan means, key by key: names, the system, the network, the workload, expectations.
+//!
+//! The timeline has a file of its own. Nothing here knows of lines and columns, and nothing stops
+//! at the first problem.
+
+use super::inventory::{self, GROUPS, MIRRORS};
+use super::path::Path;
+use super::problem::Problem;
+use super::spec::{
+    Availability, Cohort, Expect, Network, Plan, Popularity, Quantiles, System, Workload,
+};
+use super::units::{Rate, Span};
+use super::{aim, timeline};
+
+/// The most nodes of a plan, cohorts included.
+pub const NODES_MAX: u32 = 1_000;
+/// The longest time that a plan may give for anything.
+const SPAN_HOURS_MAX: u64 = 24;
+/// The longest name of a plan or a step; it becomes the name of a folder.
+const NAME_MAX: usize = 64;
+/// The longest name of a cohort; hosts are named after it, and their sockets' paths are short.
+const COHORT_NAME_MAX: usize = 32;
+
+/// All problems of a plan.
+#[must_use]
+pub fn check(plan: &Plan) -> Vec<Problem> {
+    [
+        name(&plan.name, Path::from("name"), NAME_MAX)
+            .into_iter()
+            .collect(),
+        question(&plan.question),
+        system(&plan.system),
+        network(&plan.network),
+        workload(&plan.workload, &plan.system),
+        spans(plan),
+        expect(&plan.expect, &plan.workload),
+        timeline::check(plan),
+    ]
+    .concat()
+}
+
+/// The paths that say which nodes there are.
+pub fn node_paths() -> [Path; 2] {
+    [Path::from("system.nodes"), Path::from("system.cohorts")]
+}
+
+/// The number of nodes, cohorts included.
+#[must_use]
+pub fn nodes(system: &System) -> u32 {
+    let of_cohorts = system.cohorts.iter().map(|cohort| u32::from(cohort.count));
+    of_cohorts.fold(u32::from(system.nodes), u32::saturating_add)
+}
+
+/// The problem with a name that becomes the name of a folder.
+pub fn step_name(text: &str, path: Path) -> Option<Problem> {
+    name(text, path, NAME_MAX)
+}
+
+fn name(text: &str, path: Path, longest: usize) -> Option<Problem> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let valid = text.starts_with(good)
+        && text.len() <= longest
+        && text
+            .chars()
+            .all(|c| good(c) || matches!(c, '.' | '_' | '-'));
+    let message = match text {
+        "" => "the name is empty".to_owned(),
+        _ => format!("`{}` cannot be the name of a folder", text.escape_debug()),
+    };
+    let help = format!(
+        "use 1 to {longest} of `a-z`, `0-9`, `.`, `_`, `-`, starting with a letter or a digit"
+    );
+    (!valid).then(|| Problem::error(path, message, help))
+}
+
+fn question(question: &str) -> Vec<Problem> {
+    let help = "say in one sentence what a run of this plan answers; reports open with it";
+    let empty = question.trim().is_empty();
+    let problem = || Problem::error(Path::from("question"), "the question is empty", help);
+    empty.then(problem).into_iter().collect()
+}
+
+fn system(system: &System) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if system.registry != 1 {
+        problems.push(Problem::error(
+            Path::from("system.registry"),
+            format!("{} registries are not supported", system.registry),
+            "for now there is exactly one: write `registry: 1`, or leave it out",
+        ));
+    }
+    problems.extend(node_count(system));
+    for (position, cohort) in system.cohorts.iter().enumerate() {
+        problems.extend(one_cohort(system, position, cohort));
+    }
+    problems.extend(mirrors(system));
+    if nodes(system) <= NODES_MAX {
+        problems.extend(bugs(system));
+    }
+    problems
+}
+
+fn node_count(system: &System) -> Option<Problem> {
+    let problem = |message: String, help: &str| {
+        Some(Problem::error(Path::from("system.nodes"), message, help).relying_on(node_paths()))
+    };
+    match nodes(system) {
+        0 => problem(
+            "the system has no nodes".into(),
+            "write for example `nodes: 24`, or give `cohorts`",
+        ),
+        all if all > NODES_MAX => problem(
+            format!("{all} nodes are too many"),
+            "a plan may have 1000 nodes, cohorts included",
+        ),
+        _ => None,
+    }
+}
+
+fn one_cohort(system: &System, position: usize, cohort: &Cohort) -> Vec<Problem> {
+    let path = Path::from("system.cohorts").item(position);
+    let at_name = path.key("name");
+    let mut problems: Vec<Problem> = name(&cohort.name, at_name.clone(), COHORT_NAME_MAX)
+        .into_iter()
+        .collect();
+    let clash = |with: String| {
+        let message = format!("a cohort cannot be named `{}`: {with}", cohort.name);
+        let relies_on = [Path::from("system.cohorts"), Path::from("system.nodes")];
+        Problem::error(at_name.clone(), message, "choose another name").relying_on(relies_on)
+    };
+    let named = cohort.name.as_str();
+    let earlier = system.cohorts[..position]
+        .iter()
+        .any(|one| one.name == named);
+    if GROUPS.contains(&named) || named == "node" {
+        problems.push(clash(
+            "it is the name of a built-in group or of its hosts".into(),
+        ));
+    } else if earlier {
+        problems.push(clash("another cohort has that name".into()));
+    } else if is_host(system, named) {
+        problems.push(clash("a host has that name".into()));
+    }
+    if cohort.count == 0 {
+        let help = "write at least `count: 1`, or remove the cohort";
+        problems.push(Problem::error(
+            path.key("count"),
+            "the cohort has no nodes",
+            help,
+        ));
+    }
+    problems
+}
+
+/// True when the name is that of a host: its group's name and a number.
+fn is_host(system: &System, name: &str) -> bool {
+    let Some((group, number)) = name.rsplit_once('-') else {
+        return false;
+    };
+    let size = match group {
+        "node" => system.nodes,
+        _ => system
+            .cohorts
+            .iter()
+            .find(|one| one.name == group)
+            .map_or(0, |one| one.count),
+    };
+    (1..=size).contains(&number.parse().unwrap_or(0))
+}
+
+fn mirrors(system: &System) -> Vec<Problem> {
+    let System {
+        mirrors, replicas, ..
+    } = *system;
+    let mut problems = Vec::new();
+    let all = nodes(system);
+    if u32::from(mirrors) > all && all > 0 {
+        let message = format!("`mirrors` is {mirrors}, but there are only {all} nodes");
+        let help = format!("mirrors are nodes: write `mirrors: {all}` or less");
+        let path = Path::from("system.mirrors");
+        problems.push(Problem::error(path, message, help).relying_on(node_paths()));
+    }
+    let path = Path::from("system.replicas");
+    let relies_on = || [Path::from("system.mirrors")];
+    if mirrors > 0 && replicas == 0 {
+        let help = "write at least `replicas: 1`, or `mirrors: 0` for a registry on its own";
+        problems.push(Problem::error(path, "no mirror would hold a name", help));
+    } else if mirrors > 0 && replicas > mirrors {
+        let message = format!("`replicas` is {replicas}, but there are only {mirrors} mirrors");
+        let help = format!("write `replicas: {mirrors}` or less");
+        problems.push(Problem::error(path, message, help).relying_on(relies_on()));
+    }
+    problems
+}
+
+fn bugs(system: &System) -> Vec<Problem> {
+    let names = inventory::names(system);
+    let members = aim::Members::new(system, &names);
+    let mut problems = Vec::new();
+    for name in system.bugs.keys() {
+        let path = Path::from("system.bugs").key(name);
+        if name == MIRRORS {
+            let message = "who is a mirror is not known when the bugs are planted";
+            let help = "name a cohort or hosts instead";
+            problems.push(Problem::error(path, message, help).on_key());
+        } else if let Some(problem) = members.unknown(name, path) {
+            problems.push(problem.on_key());
+        }
+    }
+    problems
+}
+
+fn network(network: &Network) -> Vec<Problem> {
+    let latency = network.latency.unwrap_or_default();
+    let jitter = network.jitter.unwrap_or_default();
+    let problem = || {
+        let message = format!("`jitter` is {jitter}, more than the `latency` of {latency}");
+        let help = "delays cannot be negative: make `jitter` at most `latency`";
+        Problem::error(Path::from("network.jitter"), message, help)
+            .relying_on([Path::from("network.latency")])
+    };
+    (jitter > latency).then(problem).into_iter().collect()
+}
+
+fn workload(workload: &Workload, system: &System) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut error = |path: &str, message: String, help: &str, relies_on: Vec<Path>| {
+        problems.push(Problem::error(Path::from(path), message, help).relying_on(relies_on));
+    };
+    let rates = &workload.rates;
+    if [rates.register, rates.resolve, rates.update]
+        .iter()
+        .all(|rate| rate.hertz() == 0.0)
+    {
+        let help = "give at least one of `register`, `resolve`, `update`, like `resolve: 50/s`";
+        error(
+            "workload.rates",
+            "all rates are zero: nothing would happen".into(),
+            help,
+            vec![],
+        );
+    }
+    if let Popularity::Zipf(s) = workload.popularity
+        && !(s.is_finite() && s >= 0.0)
+    {
+        let help = "write 0 or more, like `zipf: 1.0`; 0 is uniform";
+        error(
+            "workload.popularity.zipf",
+            format!("{s} is not a Zipf exponent"),
+            help,
+            vec![],
+        );
+    }
+    if workload.deadline.0.is_zero() {
+        let help = "write how late an answer may be, like `deadline: 2s`";
+        error(
+            "workload.deadline",
+            "no answer can come within 0s".into(),
+            help,
+            vec![],
+        );
+    }
+    let contended = workload.contention.fraction() > 0.0 && rates.register.hertz() > 0.0;
+    if contended && nodes(system) == 1 {
+        let message = "two clients cannot register at once: there is one node".to_owned();
+        let help = "write `contention: 0%`, or give the system more nodes";
+        let relies_on = [Path::from("workload.rates")]
+            .into_iter()
+            .chain(node_paths());
+        error("workload.contention", message, help, relies_on.collect());
+    }
+    problems
+}
+
+/// Every length of time of the plan outside the timeline.
+fn spans(plan: &Plan) -> Vec<Problem> {
+    let all = [
+        ("duration", plan.duration),
+        ("settle", Some(plan.settle)),
+        ("workload.deadline", Some(plan.workload.deadline)),
+        ("network.latency", plan.network.latency),
+        ("expect.recovery", plan.expect.recovery),
+    ];
+    let mut problems: Vec<Problem> = all
+        .into_iter()
+        .filter_map(|(path, span)| too_long(Path::from(path), span))
+        .collect();
+    if plan.duration.is_some_and(|duration| duration.0.is_zero()) {
+        let help = "write how long the timeline is, or leave `duration` out";
+        problems.push(Problem::error(
+            Path::from("duration"),
+            "the timeline has no length",
+            help,
+        ));
+    }
+    problems
+}
+
+/// The problem with a length of time beyond the limit.
+pub fn too_long(path: Path, span: Option<Span>) -> Option<Problem> {
+    let span = span.filter(|span| span.0.as_secs() > SPAN_HOURS_MAX * 3600)?;
+    let help = format!("no time in a plan may be longer than {SPAN_HOURS_MAX}h");
+    Some(Problem::error(path, format!("{span} is too long"), help))
+}
+
+fn expect(expect: &Expect, workload: &Workload) -> Vec<Problem> {
+    let rates = &workload.rates;
+    let bounded = |quantiles: &Quantiles| {
+        quantiles.p50.is_some() || quantiles.p90.is_some() || quantiles.p99.is_some()
+    };
+    let shares = |availability: &Availability| {
+        [
+            availability.register,
+            availability.resolve,
+            availability.update,
+        ]
+        .map(|one| one.is_some())
+    };
+    let latency = &expect.latency;
+    let sections = [
+        ("availability", shares(&expect.availability)),
+        ("availability_raw", shares(&expect.availability_raw)),
+        (
+            "latency",
+            [&latency.register, &latency.resolve, &latency.update].map(bounded),
+        ),
+    ];
+    let kinds: [(&str, Rate); 3] = [
+        ("register", rates.register),
+        ("resolve", rates.resolve),
+        ("update", rates.update),
+    ];
+    let warning = |section: &str, kind: &str| {
+        let rate = Path::from("workload.rates").key(kind);
+        let message = format!("`{kind}` is expected to hold, but no {kind} will happen");
+        let help = format!("give `{rate}` a rate, like `5/s`, or drop the expectation");
+        let path = Path::from("expect").key(section).key(kind);
+        Problem::warning(path, message, help)
+            .on_key()
+            .relying_on([rate])
+    };
+    let idle = |(section, expected): (&'static str, [bool; 3])| {
+        kinds
+            .iter()
+            .zip(expected)
+            .filter(|((_, rate), expected)| *expected && rate.hertz() == 0.0)
+            .map(move |((kind, _), _)| warning(section, kind))
+            .collect::<Vec<_>>()
+    };
+    sections.into_iter().flat_map(idle).collect()
+}

@@ -1,0 +1,48 @@
+//! Plans: what a person writes to say what shall happen and what must hold.
+//!
+//! `text -parse-> Plan -check-> Plan`. Parsing and checking collect *all* mistakes, each with its
+//! line and column; nothing is started from a plan that has one.
+//!
+//! `locate` reads the text into a `tree` whose keys and values know their place, `set` overrides
+//! parts of it, `decode` makes it a [`Plan`] and mends what does not fit so that it can go on,
+//! `check` with `timeline` and `aim` judges what the plan means. Only the tree knows lines.
+
+mod spec;
+mod targets;
+mod units;
+
+mod inventory;
+
+mod path;
+mod source;
+mod tree;
+
+mod locate;
+mod set;
+
+mod explain;
+mod nearest;
+
+mod decode;
+
+mod aim;
+mod check;
+mod problem;
+mod timeline;
+
+mod parse;
+
+mod error;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{Mistake, PlanError, Severity, Style};
+pub use inventory::inventory;
+pub use parse::{LoadedPlan, load, load_str};
+pub use spec::{
+    Availability, Cohort, Expect, LatencyBound, Network, Plan, Popularity, Quantiles, Rates, Step,
+    System, Verdict, Workload,
+};
+pub use targets::Targets;
+pub use units::{Bitrate, Rate, Share, Span};

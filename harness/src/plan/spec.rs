@@ -1,0 +1,289 @@
+//! The shape of a plan, key by key, with defaults.
+//!
+//! Only the shape: what a value means together with the others is `check`'s business. Unknown
+//! keys are errors. There is no `flatten`, no `untagged` and no internal tag here, because those
+//! lose the position of a mistake.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::targets::Targets;
+use super::units::{Bitrate, Rate, Share, Span};
+use crate::fault::FaultSpec;
+
+/// A whole plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Short name, used for the run folder.
+    pub name: String,
+    /// The question that a run of this plan answers, in one sentence.
+    pub question: String,
+    /// Free labels for choosing plans, for example `ci`.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Seed of every random choice; drawn and printed when absent.
+    #[serde(default)]
+    pub seed: Option<u64>,
+    /// The verdict that this plan is documented to have. It does not change the exit code.
+    #[serde(default)]
+    pub verdict: Verdict,
+    /// The system under test.
+    pub system: System,
+    /// The network before any fault.
+    #[serde(default)]
+    pub network: Network,
+    /// What the clients do.
+    pub workload: Workload,
+    /// The faults and when they are active.
+    #[serde(default)]
+    pub timeline: Vec<Step>,
+    /// Length of the timeline; when absent, ten seconds after its last edge.
+    #[serde(default)]
+    pub duration: Option<Span>,
+    /// At most how long the system may take to settle after the final heal.
+    #[serde(default = "default_settle")]
+    pub settle: Span,
+    /// What must hold.
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+/// The documented verdict of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The system is expected to hold.
+    #[default]
+    Pass,
+    /// The plan shows a system that does not hold, on purpose.
+    Fail,
+}
+
+/// The hosts of the system under test and how they are set up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// Central registries: 1.
+    #[serde(default = "default_registry")]
+    pub registry: u16,
+    /// Nodes without a cohort; `node-1` … `node-N`.
+    #[serde(default)]
+    pub nodes: u16,
+    /// Named groups of nodes, in addition to `nodes`.
+    #[serde(default)]
+    pub cohorts: Vec<Cohort>,
+    /// How many of the nodes become mirrors; 0 is a registry on its own.
+    #[serde(default = "default_mirrors")]
+    pub mirrors: u16,
+    /// Mirrors that hold each name.
+    #[serde(default = "default_replicas")]
+    pub replicas: u16,
+    /// Bugs planted from the start: group or host name to bug names.
+    #[serde(default)]
+    pub bugs: BTreeMap<String, Vec<String>>,
+}
+
+/// A named group of nodes that share a property, for example a version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cohort {
+    /// The group's name; faults can aim at it.
+    pub name: String,
+    /// Number of nodes.
+    pub count: u16,
+    /// Bugs planted in each of them.
+    #[serde(default)]
+    pub bugs: Vec<String>,
+}
+
+/// The state of every link before any fault; latency is one-way.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Mean one-way delay.
+    #[serde(default)]
+    pub latency: Option<Span>,
+    /// Half-width of the uniform jitter around the mean.
+    #[serde(default)]
+    pub jitter: Option<Span>,
+    /// Share of packets lost, independently.
+    #[serde(default)]
+    pub loss: Option<Share>,
+    /// Bit rate of each direction of each link.
+    #[serde(default)]
+    pub bandwidth: Option<Bitrate>,
+}
+
+/// What the clients do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// Names registered before the clock starts.
+    #[serde(default = "default_names")]
+    pub names: u32,
+    /// Mean arrival rates; arrivals are Poisson, open loop.
+    pub rates: Rates,
+    /// Which names are resolved how often.
+    #[serde(default)]
+    pub popularity: Popularity,
+    /// Share of registrations that two clients attempt at the same moment.
+    #[serde(default = "default_contention")]
+    pub contention: Share,
+    /// An answer later than this after the intended start does not count as available.
+    #[serde(default = "default_deadline")]
+    pub deadline: Span,
+}
+
+/// Mean arrivals per second of each kind of operation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rates {
+    /// Registrations of new names.
+    #[serde(default)]
+    pub register: Rate,
+    /// Look-ups of registered names.
+    #[serde(default)]
+    pub resolve: Rate,
+    /// Changes by a name's owner.
+    #[serde(default)]
+    pub update: Rate,
+}
+
+/// How often each name is resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+pub enum Popularity {
+    /// Every name equally often.
+    Uniform,
+    /// The k-th oldest name with probability proportional to k^-s; the value is s.
+    Zipf(f64),
+}
+
+/// One fault of the timeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// A name for reports; `kind-N` when absent.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// When it starts, counted from the start of the clock.
+    pub at: Span,
+    /// How long it is active; without it, until the final heal.
+    #[serde(default, rename = "for")]
+    pub lasts: Option<Span>,
+    /// The hosts that it is aimed at.
+    pub targets: Targets,
+    /// What it does.
+    pub fault: FaultSpec,
+}
+
+/// What must hold; everything is judged on owed operations unless the key says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// Least share of owed operations that are served, per kind, over the whole timeline.
+    #[serde(default)]
+    pub availability: Availability,
+    /// Least share of all operations that are served.
+    #[serde(default)]
+    pub availability_raw: Availability,
+    /// Upper bounds of latency quantiles of owed operations.
+    #[serde(default)]
+    pub latency: LatencyBound,
+    /// After each fault ends: at most this long until availability is back to calm.
+    #[serde(default)]
+    pub recovery: Option<Span>,
+}
+
+/// A share per kind of operation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Availability {
+    /// Registrations.
+    #[serde(default)]
+    pub register: Option<Share>,
+    /// Look-ups.
+    #[serde(default)]
+    pub resolve: Option<Share>,
+    /// Updates.
+    #[serde(default)]
+    pub update: Option<Share>,
+}
+
+/// Latency bounds per kind of operation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatencyBound {
+    /// Registrations.
+    #[serde(default)]
+    pub register: Quantiles,
+    /// Look-ups.
+    #[serde(default)]
+    pub resolve: Quantiles,
+    /// Updates.
+    #[serde(default)]
+    pub update: Quantiles,
+}
+
+/// Upper bounds of quantiles.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantiles {
+    /// Half of the operations are at least this fast.
+    #[serde(default)]
+    pub p50: Option<Span>,
+    /// 90 of 100 are.
+    #[serde(default)]
+    pub p90: Option<Span>,
+    /// 99 of 100 are.
+    #[serde(default)]
+    pub p99: Option<Span>,
+}
+
+impl Default for Popularity {
+    fn default() -> Self {
+        Popularity::Zipf(1.0)
+    }
+}
+
+fn default_registry() -> u16 {
+    1
+}
+
+fn default_mirrors() -> u16 {
+    8
+}
+
+fn default_replicas() -> u16 {
+    5
+}
+
+fn default_names() -> u32 {
+    100
+}
+
+fn default_contention() -> Share {
+    Share::from_percent(5.0)
+}
+
+fn default_deadline() -> Span {
+    Span(Duration::from_secs(2))
+}
+
+fn default_settle() -> Span {
+    Span(Duration::from_secs(30))
+}
+
+impl Step {
+    /// Its name in reports: the given one, or its kind and its number in the timeline from 1.
+    #[must_use]
+    pub fn name(&self, number: usize) -> String {
+        let kind = self.fault.inner().kind();
+        self.id
+            .clone()
+            .unwrap_or_else(|| format!("{kind}-{}", number + 1))
+    }
+}

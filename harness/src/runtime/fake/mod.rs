@@ -1,0 +1,232 @@
+//! A runtime without processes: hosts, links and an ideal directory in memory.
+//!
+//! The whole pipeline, from plan to report, runs on it without root, in virtual time, and comes
+//! out the same every time for the same seed. The directory it imitates is the ideal one: it
+//! serves whatever a registry and a majority of mirrors could serve in the world of that moment,
+//! and loses nothing. It proves nothing about a real system; it tests the harness.
+
+mod model;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fabric::{HostIndex, LinkReport, PolicyTable};
+use tokio::sync::watch;
+
+use model::{Model, Reply};
+
+use super::{Observed, Runtime, RuntimeError};
+use crate::history::{
+    ErrorKind, EventKind, EventSink, HostState, HostUsage, OperationKind, Outcome, Usage,
+};
+use crate::host::Inventory;
+use crate::plan;
+use crate::system::{Client, Status, StatusError};
+use crate::world::Process;
+
+/// How long an imitated process takes to get ready.
+const START_TIME: Duration = Duration::from_millis(40);
+
+/// How long an imitated process takes to end.
+const END_TIME: Duration = Duration::from_millis(2);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Fake {
+    inventory: Inventory,
+    clients: Vec<FakeClient>,
+    observed: Vec<watch::Sender<Observed>>,
+    model: Arc<Mutex<Model>>,
+    sink: EventSink,
+}
+
+/// The client of an imitated host.
+#[derive(Clone, Debug)]
+pub struct FakeClient {
+    host: HostIndex,
+    model: Arc<Mutex<Model>>,
+}
+
+impl Fake {
+    /// Hosts of which none runs yet.
+    #[must_use]
+    pub fn new(inventory: &Inventory, system: &plan::System, seed: u64, sink: &EventSink) -> Fake {
+        let model = Arc::new(Mutex::new(Model::new(inventory, system, seed)));
+        let client = |host| FakeClient {
+            host,
+            model: Arc::clone(&model),
+        };
+        Fake {
+            clients: inventory.indexes().map(client).collect(),
+            observed: inventory
+                .indexes()
+                .map(|_| watch::Sender::default())
+                .collect(),
+            inventory: inventory.clone(),
+            model,
+            sink: sink.clone(),
+        }
+    }
+
+    fn seen(&self, host: HostIndex) -> &watch::Sender<Observed> {
+        &self.observed[usize::from(host.0)]
+    }
+
+    async fn emit(&self, host: HostIndex, state: HostState) {
+        let host = self.inventory.get(host).id.clone();
+        self.sink.emit(EventKind::HostChanged { host, state }).await;
+    }
+
+    async fn end(&self, host: HostIndex, signal: i32) {
+        if !self.seen(host).borrow().alive {
+            return;
+        }
+        tokio::time::sleep(END_TIME).await;
+        lock(&self.model).set_process(host, Process::Dead);
+        self.emit(
+            host,
+            HostState::Exited {
+                code: None,
+                signal: Some(signal),
+                wanted: true,
+            },
+        )
+        .await;
+        self.seen(host).send_modify(|seen| {
+            *seen = Observed {
+                starts: seen.starts,
+                ..Observed::default()
+            };
+        });
+    }
+}
+
+impl Runtime for Fake {
+    type Client = FakeClient;
+
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    async fn start(&self, host: HostIndex) -> Result<(), RuntimeError> {
+        if self.seen(host).borrow().alive {
+            return Ok(());
+        }
+        self.seen(host).send_modify(|seen| {
+            *seen = Observed {
+                starts: seen.starts + 1,
+                alive: true,
+                ..Observed::default()
+            };
+        });
+        let pid = 100 + u32::from(host.0);
+        self.emit(host, HostState::Started { pid }).await;
+        tokio::time::sleep(START_TIME).await;
+        lock(&self.model).set_process(host, Process::Running);
+        self.emit(host, HostState::Ready).await;
+        self.seen(host).send_modify(|seen| seen.ready = true);
+        Ok(())
+    }
+
+    async fn kill(&self, host: HostIndex) -> Result<(), RuntimeError> {
+        self.end(host, libc::SIGKILL).await;
+        Ok(())
+    }
+
+    async fn terminate(&self, host: HostIndex) -> Result<(), RuntimeError> {
+        self.end(host, libc::SIGTERM).await;
+        Ok(())
+    }
+
+    async fn pause(&self, host: HostIndex) -> Result<(), RuntimeError> {
+        if self.seen(host).borrow().alive {
+            lock(&self.model).set_process(host, Process::Paused);
+            self.emit(host, HostState::Paused).await;
+            self.seen(host).send_modify(|seen| seen.stopped = true);
+        }
+        Ok(())
+    }
+
+    async fn resume(&self, host: HostIndex) -> Result<(), RuntimeError> {
+        if self.seen(host).borrow().stopped {
+            lock(&self.model).set_process(host, Process::Running);
+            self.emit(host, HostState::Resumed).await;
+            self.seen(host).send_modify(|seen| seen.stopped = false);
+        }
+        Ok(())
+    }
+
+    fn set_links(&self, policies: PolicyTable) -> Result<std::time::Instant, RuntimeError> {
+        lock(&self.model).links = policies;
+        Ok(tokio::time::Instant::now().into_std())
+    }
+
+    fn link_counters(&self) -> Result<Vec<LinkReport>, RuntimeError> {
+        Ok(lock(&self.model).counters())
+    }
+
+    fn observe(&self, host: HostIndex) -> watch::Receiver<Observed> {
+        self.seen(host).subscribe()
+    }
+
+    fn client(&self, host: HostIndex) -> &FakeClient {
+        &self.clients[usize::from(host.0)]
+    }
+
+    fn log_tail(&self, _host: HostIndex) -> String {
+        "(an imitated host has no log)".into()
+    }
+
+    fn usage(&self) -> Usage {
+        let host = |(_, info): (HostIndex, &crate::host::HostInfo)| HostUsage {
+            host: info.id.clone(),
+            address: info.address,
+            pss_bytes: 0,
+            cpu_us: 0,
+        };
+        Usage {
+            hosts: self.inventory.iter().map(host).collect(),
+            ..Usage::default()
+        }
+    }
+}
+
+impl Client for FakeClient {
+    async fn operate(
+        &self,
+        kind: OperationKind,
+        name: &str,
+        value: &str,
+        patience: Duration,
+    ) -> Outcome {
+        let reply = lock(&self.model).operate(self.host, kind, name, value);
+        match reply {
+            Reply::Frozen => {
+                tokio::time::sleep(patience).await;
+                Outcome::Unknown {
+                    detail: "no answer within the deadline".into(),
+                }
+            }
+            Reply::Dead => {
+                let detail = "nobody listens".into();
+                Outcome::Fail {
+                    error: ErrorKind::Refused,
+                    detail,
+                }
+            }
+            Reply::After(delay, outcome) => {
+                tokio::time::sleep(delay.min(patience)).await;
+                outcome
+            }
+        }
+    }
+
+    async fn status(&self) -> Result<Status, StatusError> {
+        let status = lock(&self.model).status(self.host);
+        status.ok_or_else(|| StatusError("an imitated host that does not run".into()))
+    }
+}
+
+fn lock(model: &Mutex<Model>) -> MutexGuard<'_, Model> {
+    model.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,238 @@
+//! The imitated hosts, links and names: a plain value that answers at once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fabric::{HostIndex, LinkCounters, LinkReport, PolicyTable};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use crate::history::{Answer, ErrorKind, OperationKind, Outcome};
+use crate::host::Inventory;
+use crate::plan;
+use crate::seed::{self, Stream};
+use crate::system::Status;
+use crate::world::Process;
+
+/// Time that an imitated host computes.
+const THINK_TIME: Duration = Duration::from_micros(500);
+
+/// How an imitated host replies.
+#[derive(Debug)]
+pub enum Reply {
+    /// Not at all.
+    Frozen,
+    /// It is not there.
+    Dead,
+    /// With this, after this time.
+    After(Duration, Outcome),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Model {
+    pub links: PolicyTable,
+    processes: Vec<Process>,
+    registry: Vec<HostIndex>,
+    mirrors: Vec<HostIndex>,
+    names: BTreeMap<String, Entry>,
+    counters: BTreeMap<(HostIndex, HostIndex), LinkCounters>,
+    rng: ChaCha8Rng,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    owner: HostIndex,
+    seq: u64,
+    value: String,
+    certified: bool,
+}
+
+impl Model {
+    pub fn new(inventory: &Inventory, system: &plan::System, seed: u64) -> Model {
+        let mirrors = inventory
+            .group("nodes")
+            .into_iter()
+            .take(usize::from(system.mirrors));
+        Model {
+            links: PolicyTable::uniform(inventory.len(), fabric::LinkPolicy::default()),
+            processes: vec![Process::Dead; usize::from(inventory.len())],
+            registry: inventory.group("registry"),
+            mirrors: mirrors.collect(),
+            names: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            rng: seed::generator(seed, Stream::Targets),
+        }
+    }
+
+    pub fn set_process(&mut self, host: HostIndex, process: Process) {
+        self.processes[usize::from(host.0)] = process;
+        if process == Process::Running && self.registry.contains(&host) {
+            // The registry settles everything as soon as it is back.
+            self.names
+                .values_mut()
+                .for_each(|entry| entry.certified = true);
+        }
+    }
+
+    pub fn counters(&self) -> Vec<LinkReport> {
+        let report = |(link, counters): (&(HostIndex, HostIndex), &LinkCounters)| LinkReport {
+            from: link.0,
+            to: link.1,
+            counters: *counters,
+        };
+        self.counters.iter().map(report).collect()
+    }
+
+    pub fn status(&self, host: HostIndex) -> Option<Status> {
+        let running = self.process(host) == Process::Running;
+        let roles = self.mirrors.contains(&host).then(|| "mirror".to_owned());
+        running.then(|| Status {
+            ready: true,
+            roles: roles.into_iter().collect(),
+            pending: 0,
+        })
+    }
+
+    pub fn operate(
+        &mut self,
+        host: HostIndex,
+        kind: OperationKind,
+        name: &str,
+        value: &str,
+    ) -> Reply {
+        match self.process(host) {
+            Process::Dead => return Reply::Dead,
+            Process::Paused => return Reply::Frozen,
+            Process::Running => {}
+        }
+        let (registry, mirrors) = (self.registry.clone(), self.mirrors.clone());
+        let central = registry
+            .iter()
+            .filter(|peer| self.exchange(host, **peer))
+            .count()
+            > 0;
+        let reached = mirrors
+            .iter()
+            .filter(|peer| self.exchange(host, **peer))
+            .count();
+        let quorum = !mirrors.is_empty() && reached * 2 > mirrors.len();
+        let waited_for = if quorum { &mirrors } else { &registry };
+        let delay = THINK_TIME + self.majority_round_trip(host, waited_for);
+        let outcome = if central || quorum {
+            self.serve(host, kind, name, value, central, quorum)
+        } else {
+            let detail = "neither the registry nor a majority of the mirrors".into();
+            Outcome::Fail {
+                error: ErrorKind::Unavailable,
+                detail,
+            }
+        };
+        Reply::After(delay, outcome)
+    }
+
+    fn serve(
+        &mut self,
+        host: HostIndex,
+        kind: OperationKind,
+        name: &str,
+        value: &str,
+        central: bool,
+        quorum: bool,
+    ) -> Outcome {
+        let refuse = |error, detail: &str| Outcome::Fail {
+            error,
+            detail: detail.into(),
+        };
+        match (kind, self.names.get_mut(name)) {
+            (OperationKind::Register, Some(entry)) if entry.owner != host => {
+                return refuse(ErrorKind::Taken, "taken");
+            }
+            (OperationKind::Register, None) => {
+                let (value, certified) = (value.to_owned(), central);
+                let entry = Entry {
+                    owner: host,
+                    seq: 1,
+                    value,
+                    certified,
+                };
+                self.names.insert(name.to_owned(), entry);
+            }
+            (OperationKind::Update, Some(entry)) if entry.owner == host => {
+                entry.seq += 1;
+                value.clone_into(&mut entry.value);
+            }
+            (OperationKind::Update, Some(_)) => return refuse(ErrorKind::NotOwner, "not_owner"),
+            (OperationKind::Update | OperationKind::Resolve, None) => {
+                return refuse(ErrorKind::NotFound, "not_found");
+            }
+            (OperationKind::Register | OperationKind::Resolve, Some(_)) => {}
+        }
+        let entry = self.names[name].clone();
+        let is_read = kind == OperationKind::Resolve;
+        Outcome::Ok(Answer {
+            owner: Some(format!("owner-{}", entry.owner.0)),
+            seq: Some(entry.seq),
+            value: is_read.then_some(entry.value),
+            certified: entry.certified,
+            mirrored: !is_read && quorum,
+            confirmed: is_read && quorum,
+            stale: false,
+            source: is_read.then(|| if quorum { "mirrors" } else { "registry" }.to_owned()),
+        })
+    }
+
+    fn process(&self, host: HostIndex) -> Process {
+        self.processes[usize::from(host.0)]
+    }
+
+    fn reach_each_other(&self, one: HostIndex, other: HostIndex) -> bool {
+        self.process(other) == Process::Running
+            && !self.links.get(one, other).is_cut()
+            && !self.links.get(other, one).is_cut()
+    }
+
+    /// The time until a majority of these peers has answered, as far as they are reachable.
+    fn majority_round_trip(&self, host: HostIndex, peers: &[HostIndex]) -> Duration {
+        let round_trip = |peer: &HostIndex| {
+            self.links.get(host, *peer).mean_latency() + self.links.get(*peer, host).mean_latency()
+        };
+        let reachable = peers
+            .iter()
+            .filter(|peer| self.reach_each_other(host, **peer));
+        let mut times: Vec<Duration> = reachable.map(round_trip).collect();
+        times.sort_unstable();
+        times
+            .get(peers.len() / 2)
+            .or(times.last())
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// A request and its reply, counted as packets; lost ones are sent again, as TCP would.
+    fn exchange(&mut self, from: HostIndex, to: HostIndex) -> bool {
+        if from == to {
+            return true;
+        }
+        let arrived = self.send(from, to);
+        arrived && self.process(to) == Process::Running && self.send(to, from)
+    }
+
+    fn send(&mut self, from: HostIndex, to: HostIndex) -> bool {
+        let policy = self.links.get(from, to).clone();
+        let counters = self.counters.entry((from, to)).or_default();
+        if policy.is_cut() {
+            counters.dropped_blocked += 1;
+            return false;
+        }
+        while self.rng.random::<f64>() < policy.loss_share() {
+            counters.dropped_loss += 1;
+        }
+        let delay_us = u64::try_from(policy.mean_latency().as_micros()).unwrap_or(u64::MAX);
+        counters.passed += 1;
+        counters.delayed += u64::from(delay_us > 0);
+        counters.delay_us_total += delay_us;
+        counters.delay_us_max = counters.delay_us_max.max(delay_us);
+        true
+    }
+}

@@ -1,0 +1,339 @@
+//! One host: its folder, its network namespace, and the process that comes and goes in it.
+//!
+//! A watcher task owns each process: it alone waits for it, so an exit is seen exactly once and
+//! becomes an event, wanted or not. Everybody else looks at `Observed`. Signals go through a
+//! process descriptor (pidfd), so they can never hit another process that got the same number.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use fabric::HostNet;
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+use super::super::reading;
+use super::super::{Observed, RuntimeError};
+use crate::history::{EventKind, EventSink, HostState};
+use crate::host::HostId;
+use crate::system::{Client, DISK, HttpClient, Launch, SOCKET};
+
+/// How long a process may take to end when it is asked to.
+const TERMINATE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the kernel may take to stop a process.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often a starting host is asked whether it is ready. There is no event to wait for: the
+/// interface to the system is a question.
+const READY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A host and its process.
+#[derive(Debug)]
+pub struct HostProcess {
+    id: HostId,
+    home: PathBuf,
+    /// Keeps `/proc/self/fd/N` valid: socket paths through it stay below 108 bytes.
+    _folder: File,
+    launch: Launch,
+    net: HostNet,
+    client: HttpClient,
+    sink: EventSink,
+    observed: watch::Sender<Observed>,
+    running: Arc<Mutex<Option<Running>>>,
+}
+
+/// The process that exists now.
+#[derive(Debug)]
+struct Running {
+    pid: u32,
+    pidfd: OwnedFd,
+    /// True when the harness is ending it.
+    exit_wanted: bool,
+}
+
+impl HostProcess {
+    /// Makes the host's folder; starts nothing.
+    pub fn new(
+        id: HostId,
+        home: PathBuf,
+        launch: Launch,
+        net: HostNet,
+        sink: EventSink,
+    ) -> Result<HostProcess, RuntimeError> {
+        let folder = open_folder(&home).map_err(|source| RuntimeError::Folder {
+            path: home.display().to_string(),
+            source,
+        })?;
+        let socket = format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd());
+        Ok(HostProcess {
+            client: HttpClient::new(Path::new(&socket)),
+            _folder: folder,
+            id,
+            home,
+            launch,
+            net,
+            sink,
+            observed: watch::Sender::new(Observed::default()),
+            running: Arc::default(),
+        })
+    }
+
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub fn client(&self) -> &HttpClient {
+        &self.client
+    }
+
+    pub fn observe(&self) -> watch::Receiver<Observed> {
+        self.observed.subscribe()
+    }
+
+    pub fn log_path(&self) -> PathBuf {
+        self.home.join("log")
+    }
+
+    /// The number of the process that exists now.
+    pub fn pid(&self) -> Option<u32> {
+        self.lock().as_ref().map(|running| running.pid)
+    }
+
+    /// Starts the process and the watcher; does nothing when it runs already.
+    pub async fn start(&self) -> Result<(), RuntimeError> {
+        if self.observed.borrow().alive {
+            return Ok(());
+        }
+        let child = self.spawn().map_err(|source| self.error("start", source))?;
+        let pid = child
+            .id()
+            .expect("a child that was not waited for has a number");
+        let pidfd = open_pidfd(pid).map_err(|source| self.error("watch", source))?;
+        *self.lock() = Some(Running {
+            pid,
+            pidfd,
+            exit_wanted: false,
+        });
+        self.observed.send_modify(|observed| {
+            *observed = Observed {
+                starts: observed.starts + 1,
+                alive: true,
+                ..Observed::default()
+            };
+        });
+        self.emit(HostState::Started { pid }).await;
+        self.watch(child);
+        Ok(())
+    }
+
+    pub async fn kill(&self) -> Result<(), RuntimeError> {
+        self.end(libc::SIGKILL, Duration::MAX).await
+    }
+
+    pub async fn terminate(&self) -> Result<(), RuntimeError> {
+        self.end(libc::SIGTERM, TERMINATE_PATIENCE).await
+    }
+
+    pub async fn pause(&self) -> Result<(), RuntimeError> {
+        let Some(pid) = self
+            .signal(libc::SIGSTOP, false)
+            .map_err(|e| self.error("pause", e))?
+        else {
+            return Ok(());
+        };
+        let deadline = Instant::now() + STOP_PATIENCE;
+        while !reading::is_stopped(pid) {
+            if Instant::now() > deadline {
+                let slow = io::Error::new(io::ErrorKind::TimedOut, "it did not stop");
+                return Err(self.error("pause", slow));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.observed
+            .send_modify(|observed| observed.stopped = true);
+        self.emit(HostState::Paused).await;
+        Ok(())
+    }
+
+    pub async fn resume(&self) -> Result<(), RuntimeError> {
+        let signalled = self
+            .signal(libc::SIGCONT, false)
+            .map_err(|e| self.error("resume", e))?;
+        if signalled.is_some() {
+            self.observed
+                .send_modify(|observed| observed.stopped = false);
+            self.emit(HostState::Resumed).await;
+        }
+        Ok(())
+    }
+
+    /// Sends a signal and waits until the process is gone; SIGKILL when `patience` is over.
+    async fn end(&self, signal: i32, patience: Duration) -> Result<(), RuntimeError> {
+        let mut observed = self.observe();
+        self.signal(signal, true)
+            .map_err(|source| self.error("end", source))?;
+        let gone = observed.wait_for(|observed| !observed.alive);
+        if tokio::time::timeout(patience, gone).await.is_ok() {
+            return Ok(());
+        }
+        self.signal(libc::SIGKILL, true)
+            .map_err(|source| self.error("kill", source))?;
+        // The sender lives as long as this host, so waiting cannot fail.
+        let _ = observed.wait_for(|observed| !observed.alive).await;
+        Ok(())
+    }
+
+    /// Sends a signal to the process, if there is one, and returns its number.
+    fn signal(&self, signal: i32, exit_wanted: bool) -> io::Result<Option<u32>> {
+        let mut running = self.lock();
+        let Some(running) = running.as_mut() else {
+            return Ok(None);
+        };
+        running.exit_wanted |= exit_wanted;
+        match send_signal(&running.pidfd, signal) {
+            // It has just ended by itself; its watcher says so.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+            Err(error) => Err(error),
+            Ok(()) => Ok(Some(running.pid)),
+        }
+    }
+
+    fn spawn(&self) -> io::Result<Child> {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())?;
+        let netns = self.net.netns().as_raw_fd();
+        let mut command = Command::new(&self.launch.program);
+        command
+            .args(&self.launch.arguments)
+            .current_dir(&self.home)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true);
+        // SAFETY: between fork and exec only setns is called, which is async-signal-safe (a bare
+        // system call), on a descriptor that `self.net` keeps open.
+        unsafe {
+            command.pre_exec(move || match libc::setns(netns, libc::CLONE_NEWNET) {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            });
+        }
+        command.spawn()
+    }
+
+    /// Starts the task that waits for the process, and that asks whether it is ready meanwhile.
+    fn watch(&self, mut child: Child) {
+        let (id, sink) = (self.id.clone(), self.sink.clone());
+        let (observed, running) = (self.observed.clone(), Arc::clone(&self.running));
+        let client = self.client.clone();
+        tokio::spawn(async move {
+            let status = tokio::select! {
+                status = child.wait() => status,
+                status = async {
+                    until_ready(&client).await;
+                    observed.send_modify(|observed| observed.ready = true);
+                    let state = HostState::Ready;
+                    sink.emit(EventKind::HostChanged { host: id.clone(), state }).await;
+                    std::future::pending().await
+                } => status,
+            };
+            // The select ends only by the child's end, which may be seen by either of its arms.
+            let ended = running
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .take();
+            let wanted = ended.is_some_and(|running| running.exit_wanted);
+            let state = exit_state(status, wanted);
+            sink.emit(EventKind::HostChanged { host: id, state }).await;
+            observed.send_modify(|observed| {
+                *observed = Observed {
+                    starts: observed.starts,
+                    ..Observed::default()
+                };
+            });
+        });
+    }
+
+    async fn emit(&self, state: HostState) {
+        self.sink
+            .emit(EventKind::HostChanged {
+                host: self.id.clone(),
+                state,
+            })
+            .await;
+    }
+
+    fn error(&self, step: &'static str, source: io::Error) -> RuntimeError {
+        RuntimeError::Host {
+            step,
+            host: self.id.0.clone(),
+            source,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
+        self.running
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+async fn until_ready(client: &HttpClient) {
+    loop {
+        if client.status().await.is_ok_and(|status| status.ready) {
+            return;
+        }
+        tokio::time::sleep(READY_INTERVAL).await;
+    }
+}
+
+fn exit_state(status: io::Result<ExitStatus>, wanted: bool) -> HostState {
+    let status = status.ok();
+    HostState::Exited {
+        code: status.and_then(|status| status.code()),
+        signal: status.and_then(|status| status.signal()),
+        wanted,
+    }
+}
+
+fn open_folder(home: &Path) -> io::Result<File> {
+    std::fs::create_dir_all(home.join(DISK))?;
+    File::open(home)
+}
+
+fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two integers and returns a new descriptor or -1; `pid` is a child
+    // that was not waited for yet, so the number is still its own.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    match i32::try_from(fd) {
+        // SAFETY: the kernel just made this descriptor and nobody else has it.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn send_signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+    // SAFETY: the descriptor is open, no siginfo is passed.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}

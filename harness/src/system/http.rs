@@ -1,0 +1,185 @@
+//! The client of one host: HTTP and JSON over the host's Unix socket.
+//!
+//! Control traffic never crosses the fabric, so a fault on the network never hides what a host
+//! says. Definite and indefinite errors are told apart here: a refused connection means that
+//! nothing was sent; a reset or a time-out means that the operation may have happened.
+
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::{Client, Status, StatusError};
+use crate::history::{Answer, ErrorKind, OperationKind, Outcome};
+
+/// The header that tells the system how long the client will wait, milliseconds.
+const DEADLINE_HEADER: &str = "x-deadline-ms";
+
+/// How long a host may take to say how it is.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The longest answer that is read, bytes.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// The client of one host. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    http: reqwest::Client,
+}
+
+#[derive(Serialize)]
+struct Write<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+impl HttpClient {
+    /// A client for the socket at this path.
+    ///
+    /// # Panics
+    /// When the HTTP client cannot be built, which has no cause outside this program: there is
+    /// no TLS and no resolver in it.
+    #[must_use]
+    pub fn new(socket: &Path) -> HttpClient {
+        let http = reqwest::Client::builder()
+            .unix_socket(socket)
+            .no_proxy()
+            .build()
+            .expect("a client without TLS has nothing to load");
+        HttpClient { http }
+    }
+}
+
+impl Client for HttpClient {
+    async fn operate(
+        &self,
+        kind: OperationKind,
+        name: &str,
+        value: &str,
+        patience: Duration,
+    ) -> Outcome {
+        let request = match kind {
+            OperationKind::Register => self
+                .http
+                .post("http://host/v1/register")
+                .json(&Write { name, value }),
+            OperationKind::Update => self
+                .http
+                .post("http://host/v1/update")
+                .json(&Write { name, value }),
+            OperationKind::Resolve => self.http.get(format!("http://host/v1/resolve/{name}")),
+        };
+        let request = request
+            .header(DEADLINE_HEADER, patience.as_millis().to_string())
+            .timeout(patience);
+        match request.send().await {
+            Ok(response) => read_outcome(response).await,
+            Err(error) => outcome_of_failure(&error),
+        }
+    }
+
+    async fn status(&self) -> Result<Status, StatusError> {
+        let response = self
+            .http
+            .get("http://host/v1/status")
+            .timeout(STATUS_TIMEOUT)
+            .send()
+            .await
+            .map_err(|error| StatusError(innermost(&error)))?;
+        response
+            .json()
+            .await
+            .map_err(|error| StatusError(innermost(&error)))
+    }
+}
+
+/// The body of every answer; what an answer does not have is absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    owner: Option<String>,
+    seq: Option<u64>,
+    value: Option<String>,
+    certified: bool,
+    mirrored: bool,
+    confirmed: bool,
+    stale: bool,
+    source: Option<String>,
+    error: Option<String>,
+    detail: Option<String>,
+}
+
+async fn read_outcome(response: Response) -> Outcome {
+    let status = response.status();
+    match read_body(response).await {
+        Ok(body) if status.is_success() => Outcome::Ok(Answer {
+            owner: body.owner,
+            seq: body.seq,
+            value: body.value,
+            certified: body.certified,
+            mirrored: body.mirrored,
+            confirmed: body.confirmed,
+            stale: body.stale,
+            source: body.source,
+        }),
+        Ok(body) => refusal(status, body),
+        // The head of the answer came, its body did not: what it said is not known.
+        Err(detail) => Outcome::Unknown { detail },
+    }
+}
+
+async fn read_body(mut response: Response) -> Result<Body, String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| innermost(&error))? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > ANSWER_BYTES_MAX {
+            return Err(format!(
+                "the answer is longer than {ANSWER_BYTES_MAX} bytes"
+            ));
+        }
+    }
+    serde_json::from_slice(&bytes).map_err(|error| format!("the answer is no JSON: {error}"))
+}
+
+fn refusal(status: StatusCode, body: Body) -> Outcome {
+    let word = body.error.unwrap_or_else(|| status.to_string());
+    let detail = match body.detail {
+        Some(detail) => format!("{word}: {detail}"),
+        None => word,
+    };
+    let error = match status {
+        StatusCode::CONFLICT => ErrorKind::Taken,
+        StatusCode::NOT_FOUND => ErrorKind::NotFound,
+        StatusCode::FORBIDDEN => ErrorKind::NotOwner,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => ErrorKind::Unavailable,
+        StatusCode::BAD_REQUEST => ErrorKind::Invalid,
+        _ => return Outcome::Unknown { detail },
+    };
+    Outcome::Fail { error, detail }
+}
+
+fn outcome_of_failure(error: &reqwest::Error) -> Outcome {
+    if error.is_timeout() {
+        return Outcome::Unknown {
+            detail: "no answer within the deadline".into(),
+        };
+    }
+    let detail = innermost(error);
+    if error.is_connect() {
+        return Outcome::Fail {
+            error: ErrorKind::Refused,
+            detail,
+        };
+    }
+    Outcome::Unknown { detail }
+}
+
+/// The deepest cause of an error, which is the one that says something.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

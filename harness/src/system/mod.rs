@@ -1,0 +1,89 @@
+//! The system under test, as far as the harness knows it.
+//!
+//! Three things and no more: how a host's process is started (`System::launch`), how a client
+//! registers, resolves and updates (`Client`), and what a host says of itself (`Status`). Nothing
+//! outside this folder knows what the system is made of.
+
+mod http;
+
+mod directory;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+pub use directory::{Directory, SystemError};
+pub use http::HttpClient;
+
+use fabric::HostIndex;
+
+use crate::history::{OperationKind, Outcome};
+
+/// How to start a host's process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments. Paths in them are relative to the host's folder.
+    pub arguments: Vec<OsString>,
+}
+
+/// The name of the client socket in a host's folder.
+pub const SOCKET: &str = "api.sock";
+
+/// The name of the disk folder in a host's folder.
+pub const DISK: &str = "disk";
+
+/// A host did not say how it is.
+#[derive(Debug, Error)]
+#[error("no status: {0}")]
+pub struct StatusError(pub String);
+
+/// What a host says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Status {
+    /// It serves.
+    pub ready: bool,
+    /// The role-dependent groups it is in right now, for example `mirror`.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Work that it still has to do before the system is settled; 0 when there is none.
+    #[serde(default)]
+    pub pending: u64,
+}
+
+/// The client interface of one host. Cheap to clone.
+pub trait Client: Clone + Send + Sync + 'static {
+    /// Does one operation and waits at most `patience` for it.
+    fn operate(
+        &self,
+        kind: OperationKind,
+        name: &str,
+        value: &str,
+        patience: Duration,
+    ) -> impl Future<Output = Outcome> + Send;
+
+    /// What the host says of itself.
+    ///
+    /// # Errors
+    /// When it does not answer in time or not in the agreed form.
+    fn status(&self) -> impl Future<Output = Result<Status, StatusError>> + Send;
+}
+
+/// A system under test.
+pub trait System {
+    /// Prepares the hosts' folders, before anything runs. `hosts` is the folder that holds them.
+    ///
+    /// # Errors
+    /// When the system cannot be set up; nothing was started then.
+    fn prepare(&mut self, hosts: &Path) -> Result<(), SystemError>;
+
+    /// How to start a host.
+    fn launch(&self, host: HostIndex) -> Launch;
+
+    /// The hosts in waves: each wave is started when the one before is running.
+    fn start_order(&self) -> Vec<Vec<HostIndex>>;
+}

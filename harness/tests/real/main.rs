@@ -1,0 +1,73 @@
+//! Tests on real processes, inside the same enclosure that a run uses.
+//!
+//! This is a test binary without the standard harness, because the enclosure must be entered
+//! before any thread is started. Where the machine does not allow it, every test is passed over
+//! with a visible line; `HARNESS_REQUIRE_LOCAL=1` turns that into a failure.
+
+mod bed;
+
+mod outage;
+
+mod controls;
+
+use std::process::ExitCode;
+
+use harness::runtime::local::enclosure::{self, Enclosed};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    if arguments.list {
+        return libtest_mimic::run(&arguments, trials()).exit_code();
+    }
+    match enclosure::enter() {
+        Ok(Enclosed::Inside) => run_one_at_a_time(arguments),
+        Ok(Enclosed::Ended(exit)) => exit.into(),
+        Err(error) if std::env::var_os("HARNESS_REQUIRE_LOCAL").is_some_and(|v| v == "1") => {
+            eprintln!("the local runtime is required here, and does not work: {error}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            println!("SKIPPED: all tests on real processes: {error}");
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Each test boots a system of its own; two at once would only slow each other down.
+fn run_one_at_a_time(mut arguments: Arguments) -> ExitCode {
+    arguments.test_threads = Some(1);
+    libtest_mimic::run(&arguments, trials()).exit_code()
+}
+
+fn trials() -> Vec<Trial> {
+    let tests: [(&str, fn()); 5] = [
+        (
+            "names_registered_during_the_outage_resolve_everywhere_and_are_certified_after_it",
+            outage::names_registered_during_the_outage,
+        ),
+        (
+            "a_registry_that_acks_before_commit_loses_writes",
+            controls::ack_before_commit,
+        ),
+        (
+            "a_registry_that_commits_first_loses_nothing",
+            controls::commit_before_ack,
+        ),
+        (
+            "mirrors_that_skip_the_sequence_check_roll_back",
+            controls::skip_sequence_check,
+        ),
+        (
+            "mirrors_that_check_the_sequence_do_not_roll_back",
+            controls::check_sequence,
+        ),
+    ];
+    let trial = |(name, test): (&str, fn())| {
+        Trial::test(name, move || {
+            test();
+            Ok::<(), Failed>(())
+        })
+    };
+    tests.into_iter().map(trial).collect()
+}

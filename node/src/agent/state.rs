@@ -1,0 +1,91 @@
+//! What the parts of a node share.
+
+use super::{Refusal, book::Book, cache::Cache, registry_client::RegistryClient};
+use crate::{bug::Bugs, disk::Disk, mirror::Mirror, net::Net};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+use tokio::{
+    sync::{Notify, OwnedMutexGuard, Semaphore},
+    time::{Instant, timeout_at},
+};
+use wire::{Name, PublicKey, SecretKey, UnixMs};
+
+/// A node.
+#[derive(Debug)]
+pub struct Agent {
+    /// Its key.
+    pub key: SecretKey,
+    /// Its identity.
+    pub id: PublicKey,
+    /// When this life of the process started.
+    pub session: UnixMs,
+    /// Where it listens, as multiaddresses.
+    pub addresses: Vec<String>,
+    /// The labels of its command line.
+    pub labels: Vec<(String, String)>,
+    /// Its store.
+    pub disk: Disk,
+    /// The overlay.
+    pub net: Net,
+    /// The rosters.
+    pub book: Book,
+    /// The registry.
+    pub registry: RegistryClient,
+    /// What it last heard.
+    pub cache: Arc<Cache>,
+    /// Turns: one operation at a time for each name.
+    pub names: Turns,
+    /// What it does for others.
+    pub mirror: Mirror,
+    /// Planted bugs.
+    pub bugs: Bugs,
+    /// Read repairs under way.
+    pub repairs: Arc<Semaphore>,
+    /// Operations under way.
+    pub operations: Arc<Semaphore>,
+    /// Wakes the settling task.
+    pub settle: Notify,
+}
+
+/// One operation at a time for each name.
+#[derive(Debug, Default)]
+pub struct Turns {
+    names: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Agent {
+    /// Tells the settling task that there is something to deliver.
+    pub fn settle_soon(&self) {
+        self.settle.notify_one();
+    }
+}
+
+impl Turns {
+    /// Waits for the name's turn.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] if another operation has it until the deadline.
+    pub async fn lock(
+        &self,
+        name: &Name,
+        deadline: Instant,
+    ) -> Result<OwnedMutexGuard<()>, Refusal> {
+        let turn = {
+            let mut names = self
+                .names
+                .lock()
+                .expect("no one panics while holding the turns");
+            // Only this map holds the turns that nobody waits for.
+            names.retain(|_, turn| Arc::strong_count(turn) > 1);
+            names.entry(name.clone()).or_default().clone()
+        };
+        let busy = Refusal::Busy {
+            retry_after_ms: 100,
+        };
+        timeout_at(deadline, turn.lock_owned())
+            .await
+            .map_err(|_| busy)
+    }
+}

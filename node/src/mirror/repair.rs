@@ -1,0 +1,205 @@
+//! Repair: neighbours compare what they hold in common, and send what the other misses.
+//!
+//! A round goes over all connected mirrors: a summary of 64 digests; for the buckets that differ,
+//! names and versions; for what the other wants, the entries. Each side sends only its own, and a
+//! difference makes the other side begin a round, too. A mirror that is no longer in the roster
+//! hands over what it holds. The registry is offered what is certified.
+
+use super::index::{self, Index};
+use crate::{
+    agent::Agent,
+    backoff::{around, jitter},
+    disk::DiskError,
+    ledger,
+    net::{AskError, Contact},
+};
+use futures::{StreamExt, stream};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep_until};
+use tracing::debug;
+use wire::{
+    Name, Version,
+    limits::OFFER_NAMES_MAX,
+    message::{Request, Response},
+};
+
+/// Rounds are about so far apart when nothing asks for one sooner.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// A round that was asked for waits up to so long, so that it serves several askers.
+const SPREAD: Duration = Duration::from_millis(500);
+/// Changes are gathered for about so long before they are compared.
+const AFTER_CHANGE: Duration = Duration::from_secs(2);
+/// After a difference, the next round comes about this soon.
+const AGAIN: Duration = Duration::from_millis(500);
+/// One question.
+const ASK: Duration = Duration::from_secs(2);
+/// Entries sent to one neighbour at the same time.
+const PARALLEL: usize = 8;
+
+/// Why a comparison was not finished.
+#[derive(Debug, thiserror::Error)]
+enum RepairError {
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("the neighbour answered {0}")]
+    Answer(&'static str),
+}
+
+/// Makes rounds for ever.
+pub async fn run(agent: Arc<Agent>) {
+    let mut next = Instant::now() + around(INTERVAL);
+    loop {
+        tokio::select! {
+            () = sleep_until(next) => {}
+            () = agent.mirror.wake.notified() => {
+                next = next.min(Instant::now() + jitter(SPREAD));
+                continue;
+            }
+            () = agent.mirror.stored.notified() => {
+                next = next.min(Instant::now() + around(AFTER_CHANGE));
+                continue;
+            }
+        }
+        agent.mirror.begin_round();
+        let equal = round(&agent).await.unwrap_or_else(|error| {
+            debug!(%error, "the round of repair failed");
+            true
+        });
+        next = Instant::now() + around(if equal { INTERVAL } else { AGAIN });
+    }
+}
+
+/// True if every connected neighbour holds the same.
+async fn round(agent: &Arc<Agent>) -> Result<bool, DiskError> {
+    let view = agent.book.view();
+    let Some(roster) = view.current() else {
+        return Ok(true);
+    };
+    let index = index::current(agent).await?;
+    let connected = agent.net.connected();
+    let mut equal = true;
+    for neighbour in view.mirrors_but(&agent.id) {
+        if !connected.contains(&neighbour.key) {
+            continue;
+        }
+        let result = if roster.has(&agent.id) {
+            compare(agent, &index, &neighbour).await
+        } else {
+            hand_over(agent, &index, &neighbour).await
+        };
+        equal &= result.unwrap_or_else(|error| {
+            debug!(%error, peer = ?neighbour.key, "cannot compare");
+            true
+        });
+    }
+    if roster.has(&agent.id) && connected.contains(&view.registry()) {
+        let registry = Contact::new(view.registry(), &roster.registry_addresses);
+        let versions = index.certified(&agent.id);
+        if let Err(error) = offer_unless_same(agent, &registry, versions).await {
+            debug!(%error, "cannot compare with the registry");
+        }
+    }
+    Ok(equal)
+}
+
+async fn compare(
+    agent: &Arc<Agent>,
+    index: &Index,
+    neighbour: &Contact,
+) -> Result<bool, RepairError> {
+    let summary = Request::Summary(index.summary(&agent.id, &neighbour.key));
+    let Response::Differs(bits) = agent.net.ask(neighbour.clone(), summary, ASK).await? else {
+        return Err(RepairError::Answer("something else to a summary"));
+    };
+    if bits == 0 {
+        agent.mirror.found_equal(neighbour.key, index.changes);
+        return Ok(true);
+    }
+    agent.mirror.found_different(neighbour.key);
+    offer(
+        agent,
+        neighbour,
+        &index.versions(&agent.id, &neighbour.key, bits),
+    )
+    .await?;
+    Ok(false)
+}
+
+/// A mirror that left the roster sends what others hold now.
+async fn hand_over(
+    agent: &Arc<Agent>,
+    index: &Index,
+    neighbour: &Contact,
+) -> Result<bool, RepairError> {
+    offer(agent, neighbour, &index.handover(&neighbour.key))
+        .await
+        .map(|sent| sent == 0)
+}
+
+/// The registry holds more than we do, so it compares by the names that we send.
+async fn offer_unless_same(
+    agent: &Arc<Agent>,
+    registry: &Contact,
+    versions: Vec<(Name, Version)>,
+) -> Result<(), RepairError> {
+    let lines = versions.iter().map(|(name, version)| {
+        index::place(&ledger::Line {
+            name: name.clone(),
+            version: *version,
+        })
+    });
+    let summary = Request::Summary(index::summary(lines));
+    match agent.net.ask(registry.clone(), summary, ASK).await? {
+        Response::Differs(0) => Ok(()),
+        Response::Differs(bits) => {
+            let differing = |(name, version): &(Name, Version)| {
+                let line = ledger::Line {
+                    name: name.clone(),
+                    version: *version,
+                };
+                bits >> index::place(&line).0 & 1 == 1
+            };
+            let versions: Vec<_> = versions.into_iter().filter(differing).collect();
+            offer(agent, registry, &versions).await.map(|_| ())
+        }
+        _ => Err(RepairError::Answer("something else to a summary")),
+    }
+}
+
+/// Offers versions and sends what is wanted; returns how many were sent.
+async fn offer(
+    agent: &Arc<Agent>,
+    peer: &Contact,
+    versions: &[(Name, Version)],
+) -> Result<usize, RepairError> {
+    let mut sent = 0;
+    for page in versions.chunks(OFFER_NAMES_MAX) {
+        let offer = Request::Offer(page.to_vec());
+        let Response::Wanted(names) = agent.net.ask(peer.clone(), offer, ASK).await? else {
+            return Err(RepairError::Answer("something else to an offer"));
+        };
+        sent += names.len();
+        stream::iter(names)
+            .map(|name| send(agent, peer, name))
+            .buffer_unordered(PARALLEL)
+            .for_each(|()| async {})
+            .await;
+    }
+    Ok(sent)
+}
+
+async fn send(agent: &Arc<Agent>, peer: &Contact, name: Name) {
+    let held = agent
+        .disk
+        .read(move |connection| ledger::get(connection, &name))
+        .await;
+    if let Ok(Some(entry)) = held {
+        // Whatever goes wrong here is seen as a difference in the next round.
+        let _ = agent
+            .net
+            .ask(peer.clone(), Request::Store(Box::new(entry)), ASK)
+            .await;
+    }
+}

@@ -1,0 +1,250 @@
+//! How a mirror answers. Each answer that promises something is sent after it is on disk.
+
+use super::{index, leases::LEASE, shelf};
+use crate::{
+    agent::{Agent, fetch_roster},
+    backoff::now,
+    bug::Bug,
+    disk::DiskError,
+    net::Inbound,
+};
+use std::{sync::Arc, time::Instant};
+use tokio::sync::mpsc;
+use tracing::debug;
+use wire::{
+    Claim, Commitment, Entry, Name, PublicKey, Signed, Verdict,
+    heartbeat::CLOCK_SKEW_MAX,
+    message::{Denial, Envelope, Refusal, Request, Response},
+};
+
+/// Takes what the overlay brings, for ever.
+pub async fn attend(agent: Arc<Agent>, mut inbound: mpsc::Receiver<Inbound>) {
+    while let Some(event) = inbound.recv().await {
+        match event {
+            Inbound::Request {
+                from,
+                request,
+                responder,
+            } => {
+                // With all handlers busy, the overlay's queue fills, and the overlay sheds.
+                let permit = agent.mirror.handlers.clone().acquire_owned().await;
+                let agent = agent.clone();
+                tokio::spawn(async move {
+                    let response = answer(&agent, from, request).await;
+                    responder.answer(response).await;
+                    drop(permit);
+                });
+            }
+            Inbound::NewerEpoch(peer) => {
+                tokio::spawn(fetch_roster(agent.clone(), peer));
+            }
+            Inbound::Connected(_) => agent.mirror.wake(),
+        }
+    }
+}
+
+/// Answers one request of a peer, or of this node itself.
+pub async fn answer(agent: &Arc<Agent>, from: PublicKey, request: Envelope<Request>) -> Response {
+    let same_epoch = request.epoch == agent.book.view().epoch();
+    let result = match request.body {
+        Request::Claim(claim) => claim_name(agent, claim, same_epoch).await,
+        Request::Release(claim) => Ok(release(agent, &claim)),
+        Request::Commit(claim) => commit_name(agent, claim, same_epoch).await,
+        Request::Store(entry) => store(agent, *entry).await,
+        Request::Lookup(name) => lookup(agent, name).await,
+        Request::Reserve { name, owner } => reserve(agent, from, name, owner).await,
+        Request::Summary(buckets) => summary(agent, from, &buckets).await,
+        Request::Offer(versions) => index::wanted(agent, &versions).await.map(Response::Wanted),
+        Request::GetRoster => Ok(Response::Roster(
+            agent.book.view().signed().cloned().map(Box::new),
+        )),
+        Request::PutRoster(roster) => agent.book.adopt(*roster).await.map(|_| Response::Done),
+    };
+    result.unwrap_or_else(|error| {
+        debug!(%error, "cannot serve");
+        Response::Refused(Refusal::Broken)
+    })
+}
+
+async fn claim_name(
+    agent: &Arc<Agent>,
+    claim: Signed<Claim>,
+    same_epoch: bool,
+) -> Result<Response, DiskError> {
+    if let Err(refusal) = admissible(agent, &claim, same_epoch) {
+        return Ok(Response::Refused(refusal));
+    }
+    let name = claim.body.name.clone();
+    let held = agent
+        .disk
+        .read(move |connection| shelf::held(connection, &name))
+        .await?;
+    if let Some(denial) = denial(held, claim.body.owner) {
+        return Ok(Response::Denied(denial));
+    }
+    Ok(match lease(agent, &claim) {
+        Ok(()) => Response::Claimed,
+        Err(denial) => Response::Denied(denial),
+    })
+}
+
+fn release(agent: &Agent, claim: &Signed<Claim>) -> Response {
+    if claim.verify().is_err() {
+        return Response::Refused(Refusal::Invalid);
+    }
+    let mut leases = agent
+        .mirror
+        .leases
+        .lock()
+        .expect("no one panics while holding the leases");
+    leases.release(&claim.body.name, claim.body.owner);
+    Response::Done
+}
+
+async fn commit_name(
+    agent: &Arc<Agent>,
+    claim: Signed<Claim>,
+    same_epoch: bool,
+) -> Result<Response, DiskError> {
+    if let Err(refusal) = admissible(agent, &claim, same_epoch) {
+        return Ok(Response::Refused(refusal));
+    }
+    if let Err(denial) = lease(agent, &claim) {
+        return Ok(Response::Denied(denial));
+    }
+    let owner = claim.body.owner;
+    let commit = claim.commit(agent.book.view().epoch(), &agent.key);
+    let commitment = Commitment {
+        claim,
+        commit: commit.clone(),
+    };
+    let held = agent
+        .disk
+        .write(move |connection| shelf::commit(connection, commitment))
+        .await?;
+    if let Some(denial) = denial(held, owner) {
+        return Ok(Response::Denied(denial));
+    }
+    agent.mirror.settle.notify_one();
+    Ok(Response::Committed(commit))
+}
+
+async fn store(agent: &Arc<Agent>, entry: Entry) -> Result<Response, DiskError> {
+    let view = agent.book.view();
+    if !view.holds(&agent.id, entry.name()) {
+        return Ok(Response::Refused(Refusal::NotMember));
+    }
+    match entry.verify(view.trust(), now()) {
+        Ok(()) => {}
+        Err(wire::Invalid::UnknownEpoch) => return Ok(Response::Refused(Refusal::OtherEpoch)),
+        Err(_) => return Ok(Response::Refused(Refusal::Invalid)),
+    }
+    let blindly = agent.bugs.on(Bug::SkipSeqCheck);
+    let at = now();
+    let merged = agent
+        .disk
+        .write(move |connection| shelf::store(connection, entry, blindly, at))
+        .await?;
+    if merged.changed {
+        agent.mirror.changed();
+        if !merged.held.grant.is_certified() {
+            agent.mirror.settle.notify_one();
+        }
+    }
+    Ok(match merged.verdict {
+        Verdict::Accepted => Response::Stored,
+        Verdict::Older => Response::Newer(Box::new(merged.held)),
+        Verdict::Conflict => Response::Conflict(Box::new(merged.held)),
+    })
+}
+
+async fn lookup(agent: &Arc<Agent>, name: Name) -> Result<Response, DiskError> {
+    if !agent.book.view().holds(&agent.id, &name) {
+        return Ok(Response::Refused(Refusal::NotMember));
+    }
+    let held = agent
+        .disk
+        .read(move |connection| shelf::held(connection, &name))
+        .await?;
+    Ok(Response::Found {
+        entry: held.entry.map(Box::new),
+        commitment: held.commitment.map(Box::new),
+    })
+}
+
+async fn reserve(
+    agent: &Arc<Agent>,
+    from: PublicKey,
+    name: Name,
+    owner: PublicKey,
+) -> Result<Response, DiskError> {
+    if from != agent.book.view().registry() {
+        return Ok(Response::Refused(Refusal::NotAllowed));
+    }
+    {
+        let mut leases = agent
+            .mirror
+            .leases
+            .lock()
+            .expect("no one panics while holding the leases");
+        leases.seize(&name, owner, Instant::now());
+    }
+    lookup(agent, name).await
+}
+
+async fn summary(
+    agent: &Arc<Agent>,
+    from: PublicKey,
+    buckets: &[u64],
+) -> Result<Response, DiskError> {
+    let differs = index::differing(agent, from, buckets).await?;
+    if differs != 0 {
+        agent.mirror.asked_for_round(from);
+    }
+    Ok(Response::Differs(differs))
+}
+
+/// A claim is considered if it is genuine, not from the future, made under our roster, and ours to
+/// decide.
+fn admissible(agent: &Agent, claim: &Signed<Claim>, same_epoch: bool) -> Result<(), Refusal> {
+    if !same_epoch {
+        return Err(Refusal::OtherEpoch);
+    }
+    let view = agent.book.view();
+    let member = view
+        .current()
+        .is_some_and(|roster| roster.holds(&agent.id, &claim.body.name));
+    if !member {
+        return Err(Refusal::NotMember);
+    }
+    let ahead = claim.body.made_at.since(now()) > CLOCK_SKEW_MAX;
+    if ahead || claim.verify().is_err() {
+        return Err(Refusal::Invalid);
+    }
+    Ok(())
+}
+
+fn lease(agent: &Agent, claim: &Signed<Claim>) -> Result<(), Denial> {
+    let mut leases = agent
+        .mirror
+        .leases
+        .lock()
+        .expect("no one panics while holding the leases");
+    leases
+        .take(&claim.body.name, claim.body.owner, Instant::now())
+        .map_err(|left| {
+            let for_ms = u32::try_from(left.min(LEASE).as_millis()).expect("a lease is short");
+            Denial::Leased { for_ms }
+        })
+}
+
+/// A grant is shown to everyone, its owner included; a commit only to others.
+fn denial(held: shelf::Held, owner: PublicKey) -> Option<Denial> {
+    if let Some(entry) = held.entry {
+        return Some(Denial::Taken(Box::new(entry)));
+    }
+    let other = held
+        .commitment
+        .filter(|commitment| commitment.claim.body.owner != owner)?;
+    Some(Denial::Committed(Box::new(other)))
+}

@@ -1,0 +1,16 @@
+//! The overlay: libp2p behind a handle.
+//!
+//! [`Net`] is the handle, `event_loop` owns the swarm, `dialing` says whom to dial, `behaviour` what
+//! the swarm speaks, `codec` how messages are framed, [`peer`] how our keys map to libp2p's names.
+
+pub mod peer;
+
+mod behaviour;
+mod codec;
+
+mod dialing;
+mod event_loop;
+mod handle;
+
+pub use handle::{AskError, Inbound, Net, Responder, StartError, start};
+pub use peer::Contact;

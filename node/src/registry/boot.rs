@@ -1,0 +1,95 @@
+//! How the registry starts.
+
+use super::{Registry, api, census, outbox, peers, store, uptime::Peers};
+use crate::{
+    agent::book::{self, Book},
+    bug::Bugs,
+    cli::RegistryRunArgs,
+    disk::{Disk, DiskError},
+    identity, ledger,
+    net::{self, Inbound},
+    server,
+};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tracing::info;
+
+/// Calls handled at the same time; more are answered "busy".
+const CALLS: usize = 512;
+
+/// Why the registry did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The folder or the key.
+    #[error("cannot use the folder {dir}: {error}")]
+    Folder {
+        /// Which.
+        dir: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The store.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The overlay.
+    #[error(transparent)]
+    Net(#[from] net::StartError),
+    /// The HTTP servers.
+    #[error(transparent)]
+    Server(#[from] server::ServerError),
+}
+
+/// Runs the registry; returns only with an error.
+///
+/// # Errors
+/// [`BootError`].
+pub async fn serve(args: RegistryRunArgs) -> Result<(), BootError> {
+    let (registry, inbound) = assemble(&args).await?;
+    info!(id = %registry.id, epoch = %registry.book.view().epoch(), "registry starts");
+    tokio::spawn(peers::follow_rosters(registry.clone()));
+    tokio::spawn(peers::attend(registry.clone(), inbound));
+    tokio::spawn(census::run(registry.clone()));
+    tokio::spawn(outbox::run(registry.clone()));
+    let socket = args.api.unwrap_or_else(|| args.dir.join("api.sock"));
+    let on_fabric = Some((args.listen, api::router(registry.clone())));
+    Ok(server::serve(&socket, api::socket_router(registry), on_fabric).await?)
+}
+
+async fn assemble(
+    args: &RegistryRunArgs,
+) -> Result<(Arc<Registry>, mpsc::Receiver<Inbound>), BootError> {
+    let folder = |error| BootError::Folder {
+        dir: args.dir.display().to_string(),
+        error,
+    };
+    let key = identity::load_or_create(&args.dir).map_err(folder)?;
+    let bugs = Bugs::new(args.enable_bugs, &args.bugs);
+    let schema = [ledger::SCHEMA, store::SCHEMA, book::SCHEMA].concat();
+    let disk = Disk::open(&args.dir.join("registry.sqlite"), &schema, bugs.clone())?;
+    let book = Book::load(disk.clone(), key.public()).await?;
+    let known = disk.read(store::peers).await?;
+    let known = known
+        .iter()
+        .filter_map(|blob| wire::decode(blob, blob.len()).ok());
+    let (net, inbound) = net::start(&key, args.p2p).await?;
+    let registry = Registry {
+        id: key.public(),
+        key,
+        mirrors: args.mirrors.min(wire::limits::MIRRORS_MAX),
+        replicas: args.replicas,
+        interval: args.heartbeat,
+        addresses: vec![net::peer::multiaddr(args.p2p).to_string()],
+        disk,
+        net,
+        book,
+        peers: Mutex::new(Peers::new(args.heartbeat, known)),
+        bugs,
+        calls: Arc::new(Semaphore::new(CALLS)),
+        push: Notify::new(),
+        undecided: Mutex::default(),
+    };
+    Ok((Arc::new(registry), inbound))
+}
