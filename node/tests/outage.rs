@@ -71,12 +71,16 @@ async fn nobody_notices_an_outage_of_the_registry() {
     );
 
     world.start_registry();
+    what_happened_meanwhile_is_settled(&world).await;
+}
+
+async fn what_happened_meanwhile_is_settled(world: &World) {
     wait_for("bob to be certified", async || {
         let bob = world.node(0).get("/v1/name/bob").await.expect("an answer");
         bob.body["grant"] == "certified"
     })
     .await;
-    wait_for("everything to be settled", async || settled(&world).await).await;
+    wait_for("everything to be settled", async || settled(world).await).await;
     for (name, value) in [("alice", "five"), ("bob", "four")] {
         let reply = world.registry().resolve(name).await;
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Register: by the registry, and by the replica group when the registry does not answer.
 //!
 //! The claim is on this node's disk before anyone hears of it, and it stays there until its fate is
-//! known. So "unknown" can be repeated by the client without harm, and is settled later in any case.
+//! known. So the client may repeat what was "unknown", and it is settled later in any case.
 
 use super::{
     Agent, Refusal,

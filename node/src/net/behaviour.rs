@@ -5,6 +5,7 @@
 //! only from peers that speak it, so that two overlays never merge over one bridging peer.
 
 use super::codec::Codec;
+use libp2p::core::upgrade;
 use libp2p::{
     PeerId, StreamProtocol, Swarm, SwarmBuilder, identify, identity::Keypair, kad, noise, ping,
     request_response, swarm::NetworkBehaviour, tcp, yamux,
@@ -46,7 +47,13 @@ pub fn swarm(key: Keypair) -> Result<Swarm<Behaviour>, noise::Error> {
         )?
         .with_behaviour(behaviour)
         .expect("building the behaviour cannot fail")
-        .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_TIMEOUT))
+        .with_swarm_config(|config| {
+            // Every question is a stream of its own. Lazy negotiation sends the protocol's name and
+            // the question together, which saves a round trip for each.
+            config
+                .with_idle_connection_timeout(IDLE_TIMEOUT)
+                .with_substream_upgrade_protocol_override(upgrade::Version::V1Lazy)
+        })
         .with_connection_timeout(DIAL_TIMEOUT)
         .build();
     Ok(swarm)

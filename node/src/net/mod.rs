@@ -1,7 +1,8 @@
 //! The overlay: libp2p behind a handle.
 //!
-//! [`Net`] is the handle, `event_loop` owns the swarm, `dialing` says whom to dial, `behaviour` what
-//! the swarm speaks, `codec` how messages are framed, [`peer`] how our keys map to libp2p's names.
+//! [`Net`] is the handle, `event_loop` owns the swarm, `dialing` says whom to dial, `behaviour`
+//! what the swarm speaks, `codec` how messages are framed, [`peer`] how our keys map to libp2p's
+//! names.
 
 pub mod peer;
 

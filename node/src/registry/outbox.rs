@@ -89,7 +89,7 @@ async fn push_one(registry: &Arc<Registry>, push: Push) -> bool {
     } else {
         majority_of(group.len())
     };
-    let request = Request::Store(Box::new(push.entry));
+    let request = Request::Store(Box::new(push.entry.without_expired(now())));
     let mut stored = 0;
     for (_, answer) in registry.ask_group(&name, &request, STORE, true).await {
         match answer {
@@ -110,7 +110,8 @@ async fn push_one(registry: &Arc<Registry>, push: Push) -> bool {
         .disk
         .write(move |connection| store::pushed(connection, &name, version))
         .await;
-    struck.is_ok()
+    // A newer version, perhaps one just adopted, is still to be pushed.
+    struck.unwrap_or(false)
 }
 
 /// Takes in an entry that a mirror has and we lack, if it is genuine and certified.

@@ -84,15 +84,15 @@ pub fn pushes(connection: &Connection, after: &str, count: usize) -> rusqlite::R
     rows.filter_map(Result::transpose).collect()
 }
 
-/// Strikes a name off the outbox, unless it changed again.
+/// Strikes a name off the outbox, unless it changed again; true if it is off.
 ///
 /// # Errors
 /// Whatever SQLite says.
-pub fn pushed(connection: &Connection, name: &Name, version: i64) -> rusqlite::Result<()> {
-    connection
+pub fn pushed(connection: &Connection, name: &Name, version: i64) -> rusqlite::Result<bool> {
+    let struck = connection
         .prepare_cached("DELETE FROM outbox WHERE name = ? AND version = ?")?
         .execute(params![name.as_str(), version])?;
-    Ok(())
+    Ok(struck > 0)
 }
 
 /// How many names wait in the outbox, and how many claims lost.

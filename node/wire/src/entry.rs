@@ -98,6 +98,13 @@ impl Entry {
         self.grant.verify(trust)
     }
 
+    /// The entry with its record left out if that has expired: the grant goes on.
+    #[must_use]
+    pub fn without_expired(mut self, now: UnixMs) -> Self {
+        self.record = self.record.filter(|record| record.body.expires_at > now);
+        self
+    }
+
     /// What a store that holds `self` does with a verified entry for the same name.
     ///
     /// One owner: the stronger grant and the newer record stay. Two owners: certified beats
