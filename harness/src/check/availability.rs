@@ -86,7 +86,9 @@ fn judge_one(
             text,
         };
     };
-    let outcome = if share >= least.fraction() {
+    // In whole numbers: 999 of 1000 is 99.9%, whatever binary fractions make of it.
+    let least_ppm = u128::from(least.parts_per_million());
+    let outcome = if u128::from(served) * 1_000_000 >= u128::from(all) * least_ppm {
         Outcome::Pass
     } else {
         Outcome::Fail

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fabric::HostIndex;
 use harness::fault::FaultSpec;
 use harness::history::{Answer, OperationKind, Outcome, Purpose};
+use harness::system::System;
 use harness::workload::Request;
 use harness::world::{ActiveFault, fold};
 use tokio::time::Instant;

@@ -162,6 +162,9 @@ impl HostProcess {
     }
 
     pub async fn resume(&self) -> Result<(), RuntimeError> {
+        if !self.observed.borrow().stopped {
+            return Ok(());
+        }
         let signalled = self
             .signal(libc::SIGCONT, false)
             .map_err(|e| self.error("resume", e))?;
@@ -239,9 +242,10 @@ impl HostProcess {
                 status = child.wait() => status,
                 status = async {
                     until_ready(&client).await;
-                    observed.send_modify(|observed| observed.ready = true);
                     let state = HostState::Ready;
-                    sink.emit(EventKind::HostChanged { host: id.clone(), state }).await;
+                    let host = id.clone();
+                    sink.emit(EventKind::HostChanged { host, state }).await;
+                    observed.send_modify(|observed| observed.ready = true);
                     std::future::pending().await
                 } => status,
             };
