@@ -137,7 +137,10 @@ fn wait_until_gone(marker: &str, namespaces_of_run: &BTreeSet<String>, delay: Du
             return;
         }
         let late = Instant::now() >= deadline;
-        assert!(!late, "killed after {delay:?}, left: {processes:?} {spaces:?}");
+        assert!(
+            !late,
+            "killed after {delay:?}, left: {processes:?} {spaces:?}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
