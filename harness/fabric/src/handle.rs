@@ -20,6 +20,7 @@ use crate::counters::LinkReport;
 use crate::router::{Command, Router};
 use crate::switch::Switch;
 use crate::table::{HostIndex, PolicyTable};
+use crate::tap::Tap;
 
 /// How many hosts a fabric can join: its tables then take half a gigabyte.
 pub const HOSTS_MAX: u16 = 8_192;
@@ -174,6 +175,14 @@ impl Fabric {
     /// When the router has stopped.
     pub fn counters(&self) -> Result<Vec<LinkReport>, FabricError> {
         self.ask(|reply| Command::Counters { reply })
+    }
+
+    /// Lets a tap look at every packet from now on; none takes the tap away.
+    ///
+    /// # Errors
+    /// When the router has stopped.
+    pub fn set_tap(&self, tap: Option<Tap>) -> Result<(), FabricError> {
+        self.ask(|reply| Command::SetTap { tap, reply })
     }
 
     /// The processor time that the router thread has used; zero when it has stopped.

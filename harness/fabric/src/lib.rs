@@ -17,7 +17,9 @@
 //!   left for the hardware to do;
 //! - `tun`, [`host_net`]: a network namespace with a TUN device for each host;
 //! - `port`, `in_flight`, `switch`, `router`: from one device to the other;
-//! - [`handle`]: what a caller holds.
+//! - [`tap`], [`pcapng`], [`capture`]: a look at the packets, and a file of them;
+//! - [`handle`]: what a caller holds;
+//! - [`measure`]: what all this costs.
 //!
 //! ```no_run
 //! use fabric::{Fabric, HostIndex, HostNet, LinkPolicy, PolicyTable};
@@ -39,20 +41,25 @@
 //!
 //! It knows nothing of plans, of faults with a start and an end, or of the programs on the hosts.
 
+pub mod capture;
 pub mod counters;
 mod frame;
 pub mod handle;
 pub mod host_net;
 mod in_flight;
 pub mod link;
+pub mod measure;
+pub mod pcapng;
 pub mod policy;
 mod port;
 mod router;
 mod segment;
 mod switch;
 pub mod table;
+pub mod tap;
 mod tun;
 
+pub use capture::{Capture, Captured};
 pub use counters::{LinkCounters, LinkReport};
 pub use handle::{Fabric, FabricError};
 pub use host_net::{HostNet, HostNetError};

@@ -30,6 +30,7 @@ use crate::handle::FabricError;
 use crate::port::{Port, Received};
 use crate::switch::Switch;
 use crate::table::{HostIndex, PolicyTable};
+use crate::tap::{Tap, now_us};
 
 /// How many frames one device may send before it is the turn of the next.
 const FRAMES_A_TURN: usize = 32;
@@ -57,6 +58,10 @@ pub(crate) enum Command {
     },
     Counters {
         reply: SyncSender<Vec<LinkReport>>,
+    },
+    SetTap {
+        tap: Option<Tap>,
+        reply: SyncSender<()>,
     },
     CpuTime {
         reply: SyncSender<Duration>,
@@ -232,6 +237,10 @@ impl Router {
                 Ok(Command::Counters { reply }) => {
                     let _ = reply.send(self.switch.reports());
                 }
+                Ok(Command::SetTap { tap, reply }) => {
+                    self.switch.set_tap(tap);
+                    let _ = reply.send(());
+                }
                 Ok(Command::CpuTime { reply }) => {
                     let used = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
                     let _ = reply.send(Duration::from(used));
@@ -297,10 +306,4 @@ impl Token {
             },
         }
     }
-}
-
-/// The clock of the router, in microseconds: the same that its timer runs on.
-fn now_us() -> u64 {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("Linux has a monotonic clock");
-    now.tv_sec().cast_unsigned() * 1_000_000 + now.tv_nsec().cast_unsigned() / 1_000
 }

@@ -20,6 +20,7 @@ use crate::policy::LinkPolicy;
 use crate::port::{Port, Sent};
 use crate::segment::Pieces;
 use crate::table::{HostIndex, PolicyTable};
+use crate::tap::{Tap, Undelivered};
 
 /// Everything that a packet meets on its way.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(crate) struct Switch {
     /// first packet.
     positions: Vec<u32>,
     in_flight: InFlight,
+    tap: Option<Tap>,
 }
 
 /// One link that has seen a packet.
@@ -50,7 +52,7 @@ struct Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// Nothing: it is dropped, and counted.
-    Gone,
+    Gone(DropCause),
     /// Hand it over.
     Now,
     /// Hold it back.
@@ -69,7 +71,13 @@ impl Switch {
             links: Vec::new(),
             positions: vec![0; count * count],
             in_flight: InFlight::default(),
+            tap: None,
         }
+    }
+
+    /// Lets somebody look at the packets, or nobody any more.
+    pub fn set_tap(&mut self, tap: Option<Tap>) {
+        self.tap = tap;
     }
 
     /// Swaps the policies of all links. Returns the old ones, to be freed elsewhere.
@@ -125,12 +133,14 @@ impl Switch {
         let Some(to) = self.owner(destination) else {
             let nowhere = self.link(from, from);
             self.links[nowhere].counters.dropped_detached += weight(frame).packets;
+            self.show_sent(nowhere, frame, now_us, Some(Undelivered::Unknown.words()));
             return;
         };
         let position = self.link(from, to);
         let link = &self.links[position];
         if link.in_flight == 0 && self.table.get(from, to).is_healthy() {
-            self.hand_over(position, frame);
+            self.show_sent(position, frame, now_us, None);
+            self.hand_over(position, frame, now_us);
         } else if let Some(pieces) = Pieces::of(frame) {
             self.judge_pieces(position, &pieces, now_us);
         } else {
@@ -148,8 +158,10 @@ impl Switch {
         link.in_flight -= held.packets;
         if self.table.get(link.from, link.to).blocked {
             link.counters.dropped_blocked += u64::from(held.packets);
+            let cause = DropCause::Blocked.words();
+            self.show_received(position, &held.frame, now_us, Some(cause));
         } else {
-            let packets = self.hand_over(position, &mut held.frame);
+            let packets = self.hand_over(position, &mut held.frame, now_us);
             let delay_us = now_us.saturating_sub(held.read_us);
             self.links[position]
                 .counters
@@ -161,10 +173,12 @@ impl Switch {
 
     /// Lets the link decide about a frame that is one packet.
     fn judge_frame(&mut self, position: usize, frame: &mut [u8], now_us: u64) {
-        match self.judge(position, frame::packet(frame).len(), now_us) {
-            Fate::Gone => {}
+        let fate = self.judge(position, frame::packet(frame).len(), now_us);
+        self.show_sent(position, frame, now_us, fate.dropped());
+        match fate {
+            Fate::Gone(_) => {}
             Fate::Now => {
-                self.hand_over(position, frame);
+                self.hand_over(position, frame, now_us);
             }
             Fate::Later { due_us } => {
                 let mut copy = self.in_flight.buffer(frame.len());
@@ -199,7 +213,7 @@ impl Switch {
         fate: Fate,
         now_us: u64,
     ) {
-        if fate == Fate::Gone {
+        if fate.dropped().is_some() && self.tap.is_none() {
             return;
         }
         let packets = range.len() as u32;
@@ -207,12 +221,17 @@ impl Switch {
             .in_flight
             .buffer(frame::OFFLOAD_BYTES + pieces.bytes(range.clone()));
         pieces.write(range, &mut frame);
-        if let Fate::Later { due_us } = fate {
-            self.in_flight
-                .hold(Held::new(position as u32, frame, packets, now_us, due_us));
-        } else {
-            self.hand_over(position, &mut frame);
-            self.in_flight.recycle(frame);
+        self.show_sent(position, &frame, now_us, fate.dropped());
+        match fate {
+            Fate::Gone(_) => self.in_flight.recycle(frame),
+            Fate::Now => {
+                self.hand_over(position, &mut frame, now_us);
+                self.in_flight.recycle(frame);
+            }
+            Fate::Later { due_us } => {
+                self.in_flight
+                    .hold(Held::new(position as u32, frame, packets, now_us, due_us));
+            }
         }
     }
 
@@ -220,7 +239,7 @@ impl Switch {
     fn judge(&mut self, position: usize, bytes: usize, now_us: u64) -> Fate {
         let link = &mut self.links[position];
         let policy = self.table.get(link.from, link.to);
-        let dropped = match link.state.decide(policy, now_us, bytes) {
+        let (dropped, cause) = match link.state.decide(policy, now_us, bytes) {
             Verdict::Deliver { at_us } if at_us <= now_us && link.in_flight == 0 => {
                 return Fate::Now;
             }
@@ -229,21 +248,25 @@ impl Switch {
                     link.in_flight += 1;
                     return Fate::Later { due_us: at_us };
                 }
-                &mut link.counters.dropped_queue
+                (&mut link.counters.dropped_queue, DropCause::Queue)
             }
-            Verdict::Drop(DropCause::Blocked) => &mut link.counters.dropped_blocked,
-            Verdict::Drop(DropCause::Loss) => &mut link.counters.dropped_loss,
-            Verdict::Drop(DropCause::Queue) => &mut link.counters.dropped_queue,
+            Verdict::Drop(cause) => match cause {
+                DropCause::Blocked => (&mut link.counters.dropped_blocked, cause),
+                DropCause::Loss => (&mut link.counters.dropped_loss, cause),
+                DropCause::Queue => (&mut link.counters.dropped_queue, cause),
+            },
         };
         *dropped += 1;
-        Fate::Gone
+        Fate::Gone(cause)
     }
 
     /// Writes a frame to the receiver and counts it. Returns how many packets passed.
-    fn hand_over(&mut self, position: usize, frame: &mut [u8]) -> u64 {
-        let link = &mut self.links[position];
-        let Some(port) = self.ports[usize::from(link.to.0)].as_ref() else {
-            link.counters.dropped_detached += weight(frame).packets;
+    fn hand_over(&mut self, position: usize, frame: &mut [u8], now_us: u64) -> u64 {
+        let to = self.links[position].to;
+        let Some(port) = self.port(to) else {
+            self.links[position].counters.dropped_detached += weight(frame).packets;
+            let cause = Undelivered::Detached.words();
+            self.show_received(position, frame, now_us, Some(cause));
             return 0;
         };
         match Pieces::of(frame) {
@@ -254,12 +277,45 @@ impl Switch {
                 let mut passed = 0;
                 for index in 0..pieces.count() {
                     pieces.write(index..index + 1, &mut piece);
-                    passed += link.counters.count(weight(&piece), port.send(&mut piece));
+                    passed += self.write(position, &mut piece, now_us);
                 }
                 self.in_flight.recycle(piece);
                 passed
             }
-            _ => link.counters.count(weight(frame), port.send(frame)),
+            _ => self.write(position, frame, now_us),
+        }
+    }
+
+    /// Writes a frame that the receiver's port takes as it is.
+    fn write(&mut self, position: usize, frame: &mut [u8], now_us: u64) -> u64 {
+        let link = &mut self.links[position];
+        let weight = weight(frame);
+        let sent = match self.ports[usize::from(link.to.0)].as_ref() {
+            Some(port) => port.send(frame),
+            None => Sent::Refused,
+        };
+        let passed = link.counters.count(weight, sent);
+        self.show_received(position, frame, now_us, sent.dropped());
+        passed
+    }
+
+    /// Shows a frame to the tap, at its sender.
+    fn show_sent(&self, position: usize, frame: &[u8], now_us: u64, dropped: Option<&'static str>) {
+        if let Some(tap) = &self.tap {
+            tap.sent(self.links[position].from, frame, now_us, dropped);
+        }
+    }
+
+    /// Shows a frame to the tap, at its receiver.
+    fn show_received(
+        &self,
+        position: usize,
+        frame: &[u8],
+        now_us: u64,
+        dropped: Option<&'static str>,
+    ) {
+        if let Some(tap) = &self.tap {
+            tap.received(self.links[position].to, frame, now_us, dropped);
         }
     }
 
@@ -278,6 +334,27 @@ impl Switch {
                 u32::try_from(self.links.len()).expect("fewer links than pairs of hosts");
         }
         self.positions[pair] as usize - 1
+    }
+}
+
+impl Fate {
+    /// Why the link drops the packet; none when it does not.
+    fn dropped(self) -> Option<&'static str> {
+        match self {
+            Fate::Gone(cause) => Some(cause.words()),
+            Fate::Now | Fate::Later { .. } => None,
+        }
+    }
+}
+
+impl Sent {
+    /// Why the packet did not get in; none when it did.
+    fn dropped(self) -> Option<&'static str> {
+        match self {
+            Sent::Passed => None,
+            Sent::Full => Some(Undelivered::DeviceFull.words()),
+            Sent::Refused => Some(Undelivered::Refused.words()),
+        }
     }
 }
 
