@@ -2,8 +2,9 @@
 //!
 //! Callers hand in closures over the connection. The thread takes all that wait, runs them in one
 //! transaction (each in its own savepoint), commits, and only then sends the answers: one `fsync`
-//! for a group, and no answer that a crash could take back. Reads take the same road, so that
-//! nobody reads what is not yet durable.
+//! for a group, and no answer that a crash could take back. Reads have a thread and a connection
+//! of their own, so that a slow `fsync` never holds up a look-up; in WAL mode that connection sees
+//! a write only once it is synchronised, so nobody reads what is not yet durable.
 
 use crate::bug::{Bug, Bugs};
 use rusqlite::Connection;
@@ -21,13 +22,16 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 256;
 /// Pages are 4 KiB; a small cache keeps a thousand nodes on one machine.
 const CACHE_KIB: i32 = 512;
+/// How long one connection waits for the other, which holds a lock only for moments.
+const BUSY_PATIENCE: Duration = Duration::from_secs(5);
 /// How late the planted bug commits.
 const LATE_COMMIT: Duration = Duration::from_millis(600);
 
 /// A handle on the store; clones share it.
 #[derive(Clone, Debug)]
 pub struct Disk {
-    jobs: mpsc::Sender<Job>,
+    writes: mpsc::Sender<Job>,
+    reads: mpsc::Sender<Job>,
 }
 
 /// Why the store did not do its job.
@@ -49,7 +53,6 @@ type Work = Box<dyn FnOnce(&Connection) -> Answer + Send>;
 
 struct Job {
     work: Work,
-    writes: bool,
 }
 
 impl Disk {
@@ -58,19 +61,13 @@ impl Disk {
     /// # Errors
     /// [`DiskError::Sqlite`] if the file cannot be opened or is no database.
     pub fn open(path: &Path, schema: &str, bugs: Bugs) -> Result<Self, DiskError> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-        connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
-        connection.execute_batch(schema)?;
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        thread::Builder::new()
-            .name("disk".into())
-            .stack_size(512 * 1024)
-            .spawn(move || serve(&connection, queue, &bugs))
-            .expect("a process that just started can start a thread");
-        Ok(Self { jobs })
+        let writer = connect(path)?;
+        writer.execute_batch(schema)?;
+        let reader = connect(path)?;
+        reader.pragma_update(None, "query_only", true)?;
+        let writes = start("disk", move |queue| serve(&writer, queue, &bugs));
+        let reads = start("disk-read", move |queue| serve_reads(&reader, queue));
+        Ok(Self { writes, reads })
     }
 
     /// Runs a closure that writes; returns when its effect is durable.
@@ -118,33 +115,61 @@ impl Disk {
                 let _ = reply.send(result);
             })
         });
-        self.jobs
-            .send(Job { work, writes })
+        let road = if writes { &self.writes } else { &self.reads };
+        road.send(Job { work })
             .await
             .map_err(|_| DiskError::Closed)?;
         answer.await.map_err(|_| DiskError::Closed)?
     }
 }
 
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_PATIENCE)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
+    Ok(connection)
+}
+
+fn start(
+    name: &str,
+    serve: impl FnOnce(mpsc::Receiver<Job>) + Send + 'static,
+) -> mpsc::Sender<Job> {
+    let (jobs, queue) = mpsc::channel(QUEUE);
+    thread::Builder::new()
+        .name(name.into())
+        .stack_size(512 * 1024)
+        .spawn(move || serve(queue))
+        .expect("a process that just started can start a thread");
+    jobs
+}
+
 fn serve(connection: &Connection, mut queue: mpsc::Receiver<Job>, bugs: &Bugs) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut group, GROUP) > 0 {
-        let writes = group.iter().any(|job| job.writes);
-        if writes && bugs.on(Bug::AckBeforeCommit) {
+        if bugs.on(Bug::AckBeforeCommit) {
             acknowledge_then_commit(connection, &mut queue, &mut group);
         } else {
-            commit_then_acknowledge(connection, &mut group, writes);
+            commit_then_acknowledge(connection, &mut group);
         }
     }
 }
 
-fn commit_then_acknowledge(connection: &Connection, group: &mut Vec<Job>, writes: bool) {
-    if writes && !logged(&connection.execute_batch("BEGIN IMMEDIATE")) {
+fn serve_reads(connection: &Connection, mut queue: mpsc::Receiver<Job>) {
+    while let Some(job) = queue.blocking_recv() {
+        (job.work)(connection)(true);
+    }
+}
+
+fn commit_then_acknowledge(connection: &Connection, group: &mut Vec<Job>) {
+    if !logged(&connection.execute_batch("BEGIN IMMEDIATE")) {
         group.clear();
         return;
     }
     let answers: Vec<_> = group.drain(..).map(|job| (job.work)(connection)).collect();
-    let committed = !writes || logged(&connection.execute_batch("COMMIT"));
+    let committed = logged(&connection.execute_batch("COMMIT"));
     if !committed && !connection.is_autocommit() {
         logged(&connection.execute_batch("ROLLBACK"));
     }
@@ -202,6 +227,6 @@ fn logged(result: &rusqlite::Result<()>) -> bool {
 
 impl std::fmt::Debug for Job {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "Job(writes: {})", self.writes)
+        out.write_str("Job(..)")
     }
 }

@@ -17,6 +17,8 @@ use wire::message::{Request, Response};
 
 /// Read repairs at the same time.
 const REPAIRS: usize = 16;
+/// Provisional grants stored in the background at the same time.
+const STORES: usize = 64;
 /// User operations at the same time; more are answered "busy".
 const OPERATIONS: usize = 256;
 /// A roster is fetched from a peer within so long.
@@ -104,6 +106,7 @@ async fn assemble(args: &NodeArgs) -> Result<(Arc<Agent>, mpsc::Receiver<Inbound
         mirror: mirror::Mirror::default(),
         bugs,
         repairs: Arc::new(Semaphore::new(REPAIRS)),
+        stores: Arc::new(Semaphore::new(STORES)),
         operations: Arc::new(Semaphore::new(OPERATIONS)),
         settle: Notify::new(),
     };

@@ -5,6 +5,8 @@ mod state;
 
 pub mod api;
 mod provisional;
+
+mod commits;
 mod register;
 mod resolve;
 mod update;

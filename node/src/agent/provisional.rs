@@ -2,7 +2,9 @@
 //!
 //! Claims are leases: a claimant goes on to commit only when a majority leased the name to it, so
 //! that two contenders do not scatter commits, which never expire. Commits are durable, and each
-//! mirror gives one owner a name at most: a majority of them is the grant. A contender that finds
+//! mirror gives one owner a name at most: a majority of them is the grant. The first record travels
+//! with the commit, so that a majority of commits is a whole registration after two round trips. A
+//! contender that finds
 //! the name leased gives its own leases back and tries again, with jitter.
 
 use super::{
@@ -17,8 +19,7 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 use wire::{
-    Claim, Commit, Grant, ProvisionalGrant, PublicKey, Signed,
-    claim::Commitment,
+    Claim, Commit, Epoch, Grant, ProvisionalGrant, PublicKey, Record, Signed,
     message::{Denial, Request, Response},
     roster::majority_of,
 };
@@ -31,8 +32,10 @@ const RELEASE: Duration = Duration::from_millis(500);
 /// How an attempt ended.
 #[derive(Debug)]
 pub enum Attempt {
-    /// A majority committed; or the name turned out to be ours already.
+    /// A majority committed, and keeps the record.
     Granted(Grant),
+    /// The name turned out to be ours already; who has the record is not known.
+    Ours(Grant),
     /// The name is another's.
     Taken {
         /// Whose.
@@ -61,7 +64,12 @@ struct Tally {
 }
 
 /// Tries to get a provisional grant before the deadline.
-pub async fn attempt(agent: &Arc<Agent>, claim: &Signed<Claim>, deadline: Instant) -> Attempt {
+pub async fn attempt(
+    agent: &Arc<Agent>,
+    claim: &Signed<Claim>,
+    record: &Signed<Record>,
+    deadline: Instant,
+) -> Attempt {
     let mut backoff = Backoff::new(CONTENTION.0, CONTENTION.1);
     let mut maybe_committed: BTreeSet<PublicKey> = BTreeSet::new();
     let mut why = "neither the registry nor a majority of the group can be reached";
@@ -79,7 +87,11 @@ pub async fn attempt(agent: &Arc<Agent>, claim: &Signed<Claim>, deadline: Instan
             return end;
         }
         if tally.yes.len() >= majority {
-            let tally = round(agent, claim, &Request::Commit(claim.clone()), deadline).await;
+            let commit = Request::Commit {
+                claim: claim.clone(),
+                record: Box::new(record.clone()),
+            };
+            let tally = round(agent, claim, &commit, deadline).await;
             maybe_committed.extend(tally.yes.union(&tally.unsure));
             if tally.commits.len() >= majority {
                 let commits = tally.commits;
@@ -130,7 +142,9 @@ async fn round(
         // Unless the answer says that nothing was done, the member may have done it.
         let nothing_done = match answer {
             Ok(Response::Claimed) => tally.yes.insert(member.key),
-            Ok(Response::Committed(commit)) => tally.committed(member.key, commit, claim),
+            Ok(Response::Committed(commit)) => {
+                tally.committed(member.key, commit, claim, view.epoch())
+            }
             Ok(Response::Denied(denial)) => {
                 tally.denied(member.key, denial, view.trust());
                 true
@@ -151,16 +165,16 @@ impl Tally {
         from: PublicKey,
         commit: Signed<Commit>,
         claim: &Signed<Claim>,
+        epoch: Epoch,
     ) -> bool {
-        let proof = Commitment {
-            claim: claim.clone(),
-            commit,
-        };
-        if proof.commit.body.mirror == from && proof.verify().is_ok() {
-            self.commits.push(proof.commit);
+        let genuine = commit.body.mirror == from && commit.answers(claim).is_ok();
+        // Commits of another epoch are promises, but count in no majority of this one.
+        let counts = genuine && commit.body.epoch == epoch;
+        if counts {
+            self.commits.push(commit);
             self.yes.insert(from);
         }
-        true
+        counts || !genuine
     }
 
     fn denied(&mut self, from: PublicKey, denial: Denial, trust: wire::Trust<'_>) {
@@ -192,7 +206,7 @@ fn decided(agent: &Agent, tally: &Tally, group: usize) -> Option<Attempt> {
     if let Some(grant) = &tally.granted {
         let (owner, certified) = (grant.owner(), grant.is_certified());
         return Some(if owner == agent.id {
-            Attempt::Granted(grant.clone())
+            Attempt::Ours(grant.clone())
         } else {
             Attempt::Taken { owner, certified }
         });

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::debug;
 use wire::{
-    Claim, Grant, Name, Record, Signed,
+    Claim, Entry, Grant, Name, Record, Signed,
     api::Registered,
     limits::PROFILE_BYTES_MAX,
     registry_call::{REGISTER, RegisterAnswer, RegisterCall},
@@ -26,6 +26,8 @@ pub const RECORD_LIFE: Duration = Duration::from_secs(24 * 3600);
 const REGISTRY_SHARE: f64 = 0.4;
 /// The share of the time left that the group gets once the registry has certified the name.
 const GROUP_SHARE: f64 = 0.5;
+/// How long the group is asked to store a provisional grant that is acknowledged already.
+const BACKGROUND: Duration = Duration::from_secs(30);
 
 /// What the registry said to a claim.
 enum Word {
@@ -176,8 +178,10 @@ async fn ask_group(
     registry_may_have_acted: bool,
 ) -> Result<Result<Registered, Refusal>, Refusal> {
     let unknown = |why: &str| Ok(Err(Refusal::Unknown(why.into())));
-    let grant = match provisional::attempt(agent, &owned.claim, deadline).await {
-        Attempt::Granted(grant) => grant,
+    let attempt = provisional::attempt(agent, &owned.claim, &owned.record, deadline).await;
+    let (grant, kept) = match attempt {
+        Attempt::Granted(grant) => (grant, true),
+        Attempt::Ours(grant) => (grant, false),
         Attempt::Taken { owner, certified } => {
             return Ok(Err(Refusal::Taken { owner, certified }));
         }
@@ -190,6 +194,12 @@ async fn ask_group(
     owned::save(&agent.disk, owned.clone()).await?;
     agent.settle_soon();
     let entry = owned.entry().expect("a granted name has an entry");
+    if kept {
+        // A majority keeps commits and record; the grant that joins them may come later.
+        agent.cache.put(&entry);
+        store_in_background(agent, entry);
+        return Ok(Ok(registered(owned, true)));
+    }
     let written = quorum::store(agent, &entry, Patience::UntilDeadline, deadline).await;
     if written.mirrored {
         agent.cache.put(&entry);
@@ -202,6 +212,21 @@ async fn ask_group(
         }));
     }
     unknown("granted, but a majority of the group did not store it in time")
+}
+
+/// Stores a new grant at its group. If that fails, readers put it together from the commits, and it
+/// is
+/// settled when the registry is back.
+fn store_in_background(agent: &Arc<Agent>, entry: Entry) {
+    let Ok(permit) = agent.stores.clone().try_acquire_owned() else {
+        return;
+    };
+    let agent = agent.clone();
+    tokio::spawn(async move {
+        let until = Instant::now() + BACKGROUND;
+        quorum::store(&agent, &entry, Patience::UntilDeadline, until).await;
+        drop(permit);
+    });
 }
 
 /// Forgets the claim if certainly nobody accepted it; else the refusal is not certain, either.

@@ -2,11 +2,14 @@
 //! single mirrors say if the registry is away; the cache last.
 //!
 //! An answer never goes back in time on one node, because the cache takes part as one more voice.
+//! A name that a majority committed is there, even before its grant is stored: see `commits`.
+//!
 //! Until the next epoch, a name whose group has changed is looked up in both groups, and "majority"
 //! means one of each: what was written to the old group is not overlooked.
 
 use super::{
     Agent, Refusal,
+    commits::Commits,
     quorum::{Patience, ask_all, ask_one},
     register::share,
 };
@@ -39,6 +42,9 @@ const REPAIR: Duration = Duration::from_secs(2);
 struct Poll {
     best: Option<Entry>,
     confirmed: bool,
+    /// Nothing is granted as far as was heard, but silent members may hold the commits that are
+    /// missing in a majority: "not found" would be a guess.
+    perhaps: bool,
     answered: Vec<(Contact, Option<Version>)>,
 }
 
@@ -73,7 +79,7 @@ pub async fn resolve(
     }
 }
 
-/// One try; `None` if nobody answered and nothing is remembered.
+/// One try; `None` if nothing can be said, and nothing is remembered.
 async fn attempt(
     agent: &Arc<Agent>,
     name: &Name,
@@ -94,6 +100,7 @@ async fn attempt(
             Word::Known(entry) => found(&entry, Source::Registry, true),
             Word::NotFound | Word::Silence => match remembered(agent, name) {
                 Some(resolved) => Some(Ok(resolved)),
+                None if poll.perhaps => None,
                 None => Some(Err(Refusal::NotFound)),
             },
         };
@@ -105,8 +112,8 @@ async fn attempt(
             found(&newest, Source::Registry, false)
         }
         (_, Some(best)) => found(best, Source::Mirrors, false),
-        (Word::NotFound, None) => Some(Err(Refusal::NotFound)),
-        (Word::Silence, None) => remembered(agent, name).map(Ok),
+        (Word::NotFound, None) if !poll.perhaps => Some(Err(Refusal::NotFound)),
+        (_, None) => remembered(agent, name).map(Ok),
     }
 }
 
@@ -128,15 +135,23 @@ async fn poll(agent: &Arc<Agent>, name: &Name, deadline: Instant) -> Poll {
     let mut poll = Poll {
         best: None,
         confirmed: false,
+        perhaps: false,
         answered: Vec::new(),
     };
     let mut heard = BTreeSet::new();
+    let mut commits = Commits::default();
+    let groups = [&now_group, &before];
+    let sizes = groups
+        .iter()
+        .map(|group| group.len())
+        .filter(|size| *size > 0);
+    let enough = sizes.map(majority_of).min().unwrap_or(1);
     let instant = now();
-    while !poll.confirmed {
+    while !poll.confirmed || poll.perhaps {
         let Some((member, answer)) = answers.next().await else {
             break;
         };
-        let Ok(Response::Found { entry, .. }) = answer else {
+        let Ok(Response::Found { entry, commitment }) = answer else {
             continue;
         };
         heard.insert(member.key);
@@ -144,6 +159,16 @@ async fn poll(agent: &Arc<Agent>, name: &Name, deadline: Instant) -> Poll {
             .map(|entry| *entry)
             .filter(|entry| *entry.name() == *name);
         let entry = poll.take_in(entry, view.trust(), instant);
+        if let Some(shown) = commitment.filter(|shown| shown.claim.body.name == *name) {
+            commits.hear(member.key, *shown, instant);
+            for assembled in commits.entries(enough) {
+                poll.take_in(Some(assembled), view.trust(), instant);
+            }
+        }
+        poll.perhaps = poll.best.is_none()
+            && groups
+                .iter()
+                .any(|group| commits.may_be_majority(group, &heard));
         poll.answered.push((member, entry));
         poll.confirmed = majority(&heard, &now_group) && majority(&heard, &before);
     }
@@ -160,8 +185,13 @@ impl Poll {
     ) -> Option<Version> {
         let entry = entry?;
         let version = entry.version();
-        // The same bytes were checked already, when another member brought them.
-        let known = self.best.as_ref().is_some_and(|best| *best == entry);
+        // The same record was checked already, when another member brought it. Mirrors may prove
+        // one provisional grant by different commits; one proof is enough.
+        let known = self.best.as_ref().is_some_and(|best| {
+            best.owner() == entry.owner()
+                && best.record == entry.record
+                && (*best == entry || !entry.grant.is_certified())
+        });
         if !known {
             if entry.record.is_none() || entry.verify(trust, now).is_err() {
                 return None;

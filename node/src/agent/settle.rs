@@ -79,6 +79,10 @@ async fn deliver_all(agent: &Arc<Agent>) -> Result<bool, DiskError> {
 }
 
 async fn deliver(agent: &Arc<Agent>, owned: Owned) -> bool {
+    // It went away again: do not let every call find that out by a time-out.
+    if !agent.registry.is_healthy() {
+        return false;
+    }
     let result = match owned.state {
         State::Claiming | State::Provisional => settle(agent, owned).await,
         State::Certified if owned.registry_seq < owned.record.body.seq => {

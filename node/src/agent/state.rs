@@ -43,6 +43,8 @@ pub struct Agent {
     pub bugs: Bugs,
     /// Read repairs under way.
     pub repairs: Arc<Semaphore>,
+    /// Provisional grants that are being stored after they were acknowledged.
+    pub stores: Arc<Semaphore>,
     /// Operations under way.
     pub operations: Arc<Semaphore>,
     /// Wakes the settling task.

@@ -23,8 +23,10 @@ use wire::{
     message::{Request, Response},
 };
 
-/// Rounds are about so far apart when nothing asks for one sooner.
+/// After a round that could not compare with everyone, or after an event, the next comes this soon.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// As long as each round finds everything equal, the next one comes twice as late, up to this.
+const INTERVAL_MAX: Duration = Duration::from_secs(60);
 /// A round that was asked for waits up to so long, so that it serves several askers.
 const SPREAD: Duration = Duration::from_millis(500);
 /// Changes are gathered for about so long before they are compared.
@@ -47,39 +49,60 @@ enum RepairError {
     Answer(&'static str),
 }
 
+/// What a round found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    Equal,
+    /// Some neighbour could not be asked.
+    Unclear,
+    Different,
+}
+
 /// Makes rounds for ever.
 pub async fn run(agent: Arc<Agent>) {
+    let mut calm = INTERVAL;
     let mut next = Instant::now() + around(INTERVAL);
     loop {
         tokio::select! {
             () = sleep_until(next) => {}
             () = agent.mirror.wake.notified() => {
+                calm = INTERVAL;
                 next = next.min(Instant::now() + jitter(SPREAD));
                 continue;
             }
             () = agent.mirror.stored.notified() => {
+                calm = INTERVAL;
                 next = next.min(Instant::now() + around(AFTER_CHANGE));
                 continue;
             }
         }
         agent.mirror.begin_round();
-        let equal = round(&agent).await.unwrap_or_else(|error| {
+        let found = round(&agent).await.unwrap_or_else(|error| {
             debug!(%error, "the round of repair failed");
-            true
+            Found::Unclear
         });
-        next = Instant::now() + around(if equal { INTERVAL } else { AGAIN });
+        let wait = match found {
+            Found::Equal => around(calm),
+            Found::Unclear => around(INTERVAL),
+            Found::Different => around(AGAIN),
+        };
+        calm = match found {
+            Found::Equal => (calm * 2).min(INTERVAL_MAX),
+            Found::Unclear | Found::Different => INTERVAL,
+        };
+        next = Instant::now() + wait;
     }
 }
 
-/// True if every connected neighbour holds the same.
-async fn round(agent: &Arc<Agent>) -> Result<bool, DiskError> {
+/// Compares with every connected neighbour, and with the registry.
+async fn round(agent: &Arc<Agent>) -> Result<Found, DiskError> {
     let view = agent.book.view();
     let Some(roster) = view.current() else {
-        return Ok(true);
+        return Ok(Found::Equal);
     };
     let index = index::current(agent).await?;
     let connected = agent.net.connected();
-    let mut equal = true;
+    let mut found = Found::Equal;
     for neighbour in view.mirrors_but(&agent.id) {
         if !connected.contains(&neighbour.key) {
             continue;
@@ -89,9 +112,13 @@ async fn round(agent: &Arc<Agent>) -> Result<bool, DiskError> {
         } else {
             hand_over(agent, &index, &neighbour).await
         };
-        equal &= result.unwrap_or_else(|error| {
-            debug!(%error, peer = ?neighbour.key, "cannot compare");
-            true
+        found = found.max(match result {
+            Ok(true) => Found::Equal,
+            Ok(false) => Found::Different,
+            Err(error) => {
+                debug!(%error, peer = ?neighbour.key, "cannot compare");
+                Found::Unclear
+            }
         });
     }
     if roster.has(&agent.id) && connected.contains(&view.registry()) {
@@ -99,9 +126,10 @@ async fn round(agent: &Arc<Agent>) -> Result<bool, DiskError> {
         let versions = index.certified(&agent.id);
         if let Err(error) = offer_unless_same(agent, &registry, versions).await {
             debug!(%error, "cannot compare with the registry");
+            found = found.max(Found::Unclear);
         }
     }
-    Ok(equal)
+    Ok(found)
 }
 
 async fn compare(

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 use tracing::debug;
 use wire::{
-    Claim, Commitment, Entry, Name, PublicKey, Signed, Verdict,
+    Claim, Commitment, Entry, Name, PublicKey, Record, Signed, Verdict,
     heartbeat::CLOCK_SKEW_MAX,
     message::{Denial, Envelope, Refusal, Request, Response},
 };
@@ -49,7 +49,7 @@ pub async fn answer(agent: &Arc<Agent>, from: PublicKey, request: Envelope<Reque
     let result = match request.body {
         Request::Claim(claim) => claim_name(agent, claim, same_epoch).await,
         Request::Release(claim) => Ok(release(agent, &claim)),
-        Request::Commit(claim) => commit_name(agent, claim, same_epoch).await,
+        Request::Commit { claim, record } => commit_name(agent, claim, *record, same_epoch).await,
         Request::Store(entry) => store(agent, *entry).await,
         Request::Lookup(name) => lookup(agent, name).await,
         Request::Reserve { name, owner } => reserve(agent, from, name, owner).await,
@@ -104,10 +104,14 @@ fn release(agent: &Agent, claim: &Signed<Claim>) -> Response {
 async fn commit_name(
     agent: &Arc<Agent>,
     claim: Signed<Claim>,
+    record: Signed<Record>,
     same_epoch: bool,
 ) -> Result<Response, DiskError> {
     if let Err(refusal) = admissible(agent, &claim, same_epoch) {
         return Ok(Response::Refused(refusal));
+    }
+    if !claim.goes_with(&record) || record.verify(now()).is_err() {
+        return Ok(Response::Refused(Refusal::Invalid));
     }
     if let Err(denial) = lease(agent, &claim) {
         return Ok(Response::Denied(denial));
@@ -117,6 +121,7 @@ async fn commit_name(
     let commitment = Commitment {
         claim,
         commit: commit.clone(),
+        record,
     };
     let held = agent
         .disk
@@ -166,10 +171,14 @@ async fn lookup(agent: &Arc<Agent>, name: Name) -> Result<Response, DiskError> {
         .disk
         .read(move |connection| shelf::held(connection, &name))
         .await?;
-    Ok(Response::Found {
+    Ok(found(held))
+}
+
+fn found(held: shelf::Held) -> Response {
+    Response::Found {
         entry: held.entry.map(Box::new),
         commitment: held.commitment.map(Box::new),
-    })
+    }
 }
 
 async fn reserve(
@@ -189,7 +198,15 @@ async fn reserve(
             .expect("no one panics while holding the leases");
         leases.seize(&name, owner, Instant::now());
     }
-    lookup(agent, name).await
+    if !agent.book.view().holds(&agent.id, &name) {
+        return Ok(Response::Refused(Refusal::NotMember));
+    }
+    // On the writers' road, behind every commit whose lease came before this one.
+    let held = agent
+        .disk
+        .write(move |connection| shelf::held(connection, &name))
+        .await?;
+    Ok(found(held))
 }
 
 async fn summary(

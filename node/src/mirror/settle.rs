@@ -83,7 +83,7 @@ async fn settle_all(agent: &Arc<Agent>) -> Result<bool, DiskError> {
     let of_orphan = |held: wire::Commitment| SettleCall {
         claim: held.claim,
         commits: vec![held.commit],
-        record: None,
+        record: Some(held.record),
     };
     let calls: Vec<_> = entries
         .into_iter()
@@ -99,6 +99,10 @@ async fn settle_all(agent: &Arc<Agent>) -> Result<bool, DiskError> {
 }
 
 async fn settle(agent: &Arc<Agent>, call: SettleCall) -> bool {
+    // It went away again: do not let every call find that out by a time-out.
+    if !agent.registry.is_healthy() {
+        return false;
+    }
     let answer = agent.registry.try_call(SETTLE, &call, CALL).await;
     let (certificate, record) = match answer {
         Ok(SettleAnswer::Certified(certificate)) => (certificate, call.record),

@@ -1,8 +1,11 @@
 //! A mirror's durable promises: the commits it gave, beside the ledger of what it holds.
+//!
+//! A commit keeps the record that came with it. Once a grant is here, that record counts like any
+//! other: the newest one stays, whichever way it came.
 
 use crate::ledger;
 use rusqlite::{Connection, OptionalExtension, params};
-use wire::{Commitment, Entry, Name, PublicKey, UnixMs, limits::MESSAGE_BYTES_MAX};
+use wire::{Commitment, Entry, Name, PublicKey, UnixMs, Verdict, limits::MESSAGE_BYTES_MAX};
 
 /// The table; applied at every start.
 pub const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS commits (
@@ -57,6 +60,18 @@ pub fn commit(connection: &Connection, commitment: Commitment) -> rusqlite::Resu
     if held.entry.is_some() || held.is_anothers(claim.owner) {
         return Ok(held);
     }
+    let newer_here = held.commitment.as_ref().is_some_and(|here| {
+        here.claim == commitment.claim && here.record.body.seq > commitment.record.body.seq
+    });
+    let record = match &held.commitment {
+        Some(here) if newer_here => here.record.clone(),
+        _ => commitment.record,
+    };
+    let commitment = Commitment {
+        record,
+        ..commitment
+    };
+    let claim = &commitment.claim.body;
     connection
         .prepare_cached("INSERT OR REPLACE INTO commits VALUES (?, ?, ?)")?
         .execute(params![
@@ -70,8 +85,8 @@ pub fn commit(connection: &Connection, commitment: Commitment) -> rusqlite::Resu
     })
 }
 
-/// Takes in a verified entry. A certified one makes the commit moot; if that was another's, it is
-/// kept among the rejected.
+/// Takes in a verified entry, and with it the record of the owner's commit, if that is newer. A
+/// certified entry makes the commit moot; if that was another's, it is kept among the rejected.
 ///
 /// # Errors
 /// Whatever SQLite says.
@@ -82,13 +97,25 @@ pub fn store(
     now: UnixMs,
 ) -> rusqlite::Result<ledger::Merged> {
     let name = entry.name().clone();
-    let merged = ledger::merge(connection, entry, blindly, now)?;
-    if merged.held.grant.is_certified()
-        && let Some(moot) = held(connection, &name)?.commitment
-    {
-        let loser = moot.claim.body.owner;
-        if loser != merged.held.owner() {
-            ledger::reject(connection, &name, loser, &wire::encode(&moot), now)?;
+    let mut merged = ledger::merge(connection, entry, blindly, now)?;
+    let Some(commitment) = held(connection, &name)?.commitment else {
+        return Ok(merged);
+    };
+    let owner = commitment.claim.body.owner;
+    let ours = owner == merged.held.owner();
+    let record = &commitment.record;
+    if ours && !blindly && record.body.seq > merged.held.seq() && record.verify(now).is_ok() {
+        let newer = Entry {
+            grant: merged.held.grant,
+            record: Some(record.clone()),
+        };
+        merged = ledger::merge(connection, newer, false, now)?;
+        // Whoever offered the entry has an older record, or none.
+        merged.verdict = Verdict::Older;
+    }
+    if merged.held.grant.is_certified() {
+        if !ours {
+            ledger::reject(connection, &name, owner, &wire::encode(&commitment), now)?;
         }
         connection
             .prepare_cached("DELETE FROM commits WHERE name = ?")?
@@ -127,7 +154,7 @@ pub fn count(connection: &Connection) -> rusqlite::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::{Certificate, Claim, Epoch, Grant, SecretKey, Signed};
+    use wire::{Certificate, Claim, Epoch, Grant, Record, SecretKey, Signed};
 
     fn open() -> Connection {
         let connection = Connection::open_in_memory().expect("SQLite");
@@ -139,16 +166,46 @@ mod tests {
 
     fn commitment(owner: u8) -> Commitment {
         let key = SecretKey::from_seed([owner; 32]);
-        let name = "alice".parse().expect("a valid name");
+        let name: Name = "alice".parse().expect("a valid name");
         let body = Claim {
-            name,
+            name: name.clone(),
             owner: key.public(),
             nonce: [0; 16],
             made_at: UnixMs(0),
         };
         let claim = Signed::new(body, &key);
         let commit = claim.commit(Epoch(1), &SecretKey::from_seed([9; 32]));
-        Commitment { claim, commit }
+        Commitment {
+            claim,
+            commit,
+            record: record(owner, 1),
+        }
+    }
+
+    fn record(owner: u8, seq: u64) -> Signed<Record> {
+        let key = SecretKey::from_seed([owner; 32]);
+        let body = Record {
+            name: "alice".parse().expect("a valid name"),
+            owner: key.public(),
+            seq,
+            expires_at: UnixMs(1000),
+            addresses: Vec::new(),
+            profile: "value".into(),
+            contacts: Vec::new(),
+        };
+        Signed::new(body, &key)
+    }
+
+    fn certified(owner: u8, record: Option<Signed<Record>>) -> Entry {
+        let body = Certificate {
+            name: "alice".parse().expect("a valid name"),
+            owner: SecretKey::from_seed([owner; 32]).public(),
+            certified_at: UnixMs(0),
+        };
+        Entry {
+            grant: Grant::Certified(Signed::new(body, &SecretKey::from_seed([8; 32]))),
+            record,
+        }
     }
 
     #[test]
@@ -163,22 +220,47 @@ mod tests {
     }
 
     #[test]
+    fn a_repeated_commit_keeps_the_newest_record() {
+        let connection = open();
+        let newer = Commitment {
+            record: record(1, 2),
+            ..commitment(1)
+        };
+        for asked in [commitment(1), newer.clone(), commitment(1)] {
+            commit(&connection, asked).expect("SQLite");
+        }
+        let name = newer.claim.body.name.clone();
+        let held = held(&connection, &name).expect("SQLite");
+        assert_eq!(held.commitment, Some(newer));
+    }
+
+    #[test]
+    fn the_record_of_a_commit_outlives_it_unless_a_newer_one_comes() {
+        for (offered, kept) in [(None, 2), (Some(1), 2), (Some(3), 3)] {
+            let connection = open();
+            let mine = Commitment {
+                record: record(1, 2),
+                ..commitment(1)
+            };
+            commit(&connection, mine).expect("SQLite");
+            let entry = certified(1, offered.map(|seq| record(1, seq)));
+            let name = entry.name().clone();
+            let merged = store(&connection, entry, false, UnixMs(1)).expect("SQLite");
+            let older = merged.verdict == Verdict::Older;
+            assert_eq!((merged.held.seq(), older), (kept, offered != Some(3)));
+            let held = held(&connection, &name).expect("SQLite");
+            assert_eq!(held.entry, Some(merged.held));
+            assert!(held.commitment.is_none());
+        }
+    }
+
+    #[test]
     fn a_certificate_makes_a_commit_moot_and_keeps_the_loser() {
         let connection = open();
         let lost = commitment(1);
         commit(&connection, lost.clone()).expect("SQLite");
         let name = lost.claim.body.name.clone();
-        let owner = SecretKey::from_seed([2; 32]).public();
-        let body = Certificate {
-            name: name.clone(),
-            owner,
-            certified_at: UnixMs(0),
-        };
-        let grant = Grant::Certified(Signed::new(body, &SecretKey::from_seed([8; 32])));
-        let entry = Entry {
-            grant,
-            record: None,
-        };
+        let entry = certified(2, None);
         store(&connection, entry.clone(), false, UnixMs(1)).expect("SQLite");
         let held = held(&connection, &name).expect("SQLite");
         assert_eq!((held.entry, held.commitment), (Some(entry), None));

@@ -39,6 +39,9 @@ use wire::{
 
 /// Requests that may wait for a connection to one peer.
 const WAITING_MAX: usize = 64;
+/// Requests to one peer that may be without an answer; a frozen peer gets no more until they time
+/// out.
+const IN_FLIGHT_MAX: usize = 128;
 /// What a loaded peer tells others to wait.
 const BUSY: Response = Response::Busy {
     retry_after_ms: 100,
@@ -60,6 +63,8 @@ pub(super) struct EventLoop {
     swarm: Swarm<Behaviour>,
     ends: Ends,
     asked: HashMap<OutboundRequestId, Reply>,
+    /// How many of them each peer owes an answer.
+    in_flight: HashMap<PeerId, usize>,
     waiting: HashMap<PeerId, Vec<(Request, Reply)>>,
     dialing: Dialing,
     /// When something was last heard on each connection.
@@ -72,6 +77,7 @@ impl EventLoop {
             swarm,
             ends,
             asked: HashMap::new(),
+            in_flight: HashMap::new(),
             waiting: HashMap::new(),
             dialing: Dialing::default(),
             heard: HashMap::new(),
@@ -140,6 +146,12 @@ impl EventLoop {
     }
 
     fn send(&mut self, peer: PeerId, request: Request, reply: Reply) {
+        let in_flight = self.in_flight.entry(peer).or_default();
+        if *in_flight >= IN_FLIGHT_MAX {
+            let _ = reply.send(Err(AskError::Unreachable));
+            return;
+        }
+        *in_flight += 1;
         let envelope = self.envelope(request);
         let id = self
             .swarm
@@ -147,6 +159,18 @@ impl EventLoop {
             .requests
             .send_request(&peer, envelope);
         self.asked.insert(id, reply);
+    }
+
+    /// A request was answered, or failed.
+    fn landed(&mut self, peer: PeerId, id: OutboundRequestId) -> Option<Reply> {
+        let reply = self.asked.remove(&id)?;
+        if let Some(in_flight) = self.in_flight.get_mut(&peer) {
+            *in_flight -= 1;
+            if *in_flight == 0 {
+                self.in_flight.remove(&peer);
+            }
+        }
+        Some(reply)
     }
 
     fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
@@ -278,7 +302,7 @@ impl EventLoop {
                         response,
                     } => {
                         self.compare_epoch(peer, response.epoch);
-                        if let Some(reply) = self.asked.remove(&request_id) {
+                        if let Some(reply) = self.landed(peer, request_id) {
                             let _ = reply.send(Ok(response.body));
                         }
                     }
@@ -291,7 +315,7 @@ impl EventLoop {
                 error,
             } => {
                 debug!(%peer, %error, "request failed");
-                if let Some(reply) = self.asked.remove(&request_id) {
+                if let Some(reply) = self.landed(peer, request_id) {
                     let _ = reply.send(Err(ask_error(&error)));
                 }
                 if matches!(error, self::OutboundFailure::Timeout) {

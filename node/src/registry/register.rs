@@ -111,11 +111,7 @@ pub async fn update(
 
 /// True if claim and record are genuine and belong together.
 pub fn consistent(claim: &Signed<Claim>, record: Option<&Signed<Record>>, now: UnixMs) -> bool {
-    let belongs = |record: &Signed<Record>| {
-        record.body.name == claim.body.name
-            && record.body.owner == claim.body.owner
-            && record.verify(now).is_ok()
-    };
+    let belongs = |record: &Signed<Record>| claim.goes_with(record) && record.verify(now).is_ok();
     record.is_none_or(belongs) && claim.verify().is_ok()
 }
 
@@ -184,13 +180,7 @@ async fn reserve(registry: &Arc<Registry>, name: &Name, owner: PublicKey) -> Res
         .into_values()
         .find(|commitments| commitments.len() + unheard >= majority_of(group.len()));
     perhaps.map_or(Reserved::Free, |commitments| {
-        let claim = commitments[0].claim.clone();
-        let commits = commitments.into_iter().map(|held| held.commit).collect();
-        Reserved::Perhaps(Box::new(SettleCall {
-            claim,
-            commits,
-            record: None,
-        }))
+        Reserved::Perhaps(Box::new(settle::of_commitments(commitments)))
     })
 }
 

@@ -14,7 +14,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::{info, warn};
 use wire::{
-    Certificate, Commitment, Entry, Grant, Name, ProvisionalGrant, PublicKey, Signed,
+    Certificate, Claim, Commitment, Entry, Grant, Name, ProvisionalGrant, PublicKey, Record,
+    Signed,
     message::{Request, Response},
     registry_call::{SettleAnswer, SettleCall},
     roster::majority_of,
@@ -53,7 +54,13 @@ pub async fn settle(registry: &Arc<Registry>, call: SettleCall) -> Result<Settle
         return decide(registry, &call).await;
     }
     match ask(registry, &call).await {
-        Opinion::Ours => decide(registry, &call).await,
+        Opinion::Ours(record) => {
+            let record = newer(
+                call.record,
+                record.filter(|record| record.verify(now()).is_ok()),
+            );
+            decide(registry, &SettleCall { record, ..call }).await
+        }
         Opinion::Others(other) => {
             decide(registry, &other).await?;
             decide(registry, &call).await
@@ -91,8 +98,45 @@ pub async fn certify(
     }
 }
 
+/// What is to be settled, put together from what mirrors committed to one owner.
+///
+/// # Panics
+/// If there are none.
+pub fn of_commitments(commitments: Vec<Commitment>) -> SettleCall {
+    let claims = commitments.iter().map(|held| &held.claim);
+    let votes = |claim: &&Signed<Claim>| {
+        commitments
+            .iter()
+            .filter(|held| held.claim == **claim)
+            .count()
+    };
+    let claim = claims
+        .max_by_key(votes)
+        .expect("somebody committed")
+        .clone();
+    let same = commitments.into_iter().filter(|held| held.claim == claim);
+    let (mut commits, mut record) = (Vec::new(), None);
+    for held in same {
+        commits.push(held.commit);
+        let unexpired = Some(held.record).filter(|record| record.verify(now()).is_ok());
+        record = newer(record, unexpired);
+    }
+    SettleCall {
+        claim,
+        commits,
+        record,
+    }
+}
+
+fn newer(one: Option<Signed<Record>>, two: Option<Signed<Record>>) -> Option<Signed<Record>> {
+    one.into_iter()
+        .chain(two)
+        .max_by_key(|record| record.body.seq)
+}
+
 enum Opinion {
-    Ours,
+    /// With the newest record of the owner that the group has.
+    Ours(Option<Signed<Record>>),
     Others(Box<SettleCall>),
     Unclear,
 }
@@ -127,6 +171,7 @@ async fn ask(registry: &Arc<Registry>, call: &SettleCall) -> Opinion {
         .ask_group(name, &Request::Lookup(name.clone()), ASK, false)
         .await;
     let mut answered = 0;
+    let mut known = None;
     let mut others: BTreeMap<PublicKey, Vec<Commitment>> = BTreeMap::new();
     for (member, answer) in answers {
         let Response::Found { entry, commitment } = answer else {
@@ -148,14 +193,17 @@ async fn ask(registry: &Arc<Registry>, call: &SettleCall) -> Opinion {
                 record,
             };
             return if same {
-                Opinion::Ours
+                Opinion::Ours(newer(known, found.record))
             } else {
                 Opinion::Others(Box::new(found))
             };
         }
-        if let Some(commitment) = commitment.filter(|held| held.verify().is_ok())
-            && commitment.claim.body.owner != owner
-        {
+        let Some(commitment) = commitment.filter(|held| held.verify().is_ok()) else {
+            continue;
+        };
+        if commitment.claim.body.owner == owner {
+            known = newer(known, Some(commitment.record));
+        } else {
             others
                 .entry(commitment.claim.body.owner)
                 .or_default()
@@ -166,22 +214,16 @@ async fn ask(registry: &Arc<Registry>, call: &SettleCall) -> Opinion {
     let unheard = group.len().saturating_sub(answered);
     let Some(strongest) = others.into_values().max_by_key(Vec::len) else {
         return if unheard < majority {
-            Opinion::Ours
+            Opinion::Ours(known)
         } else {
             Opinion::Unclear
         };
     };
     if strongest.len() >= majority {
-        let claim = strongest[0].claim.clone();
-        let commits = strongest.into_iter().map(|held| held.commit).collect();
-        return Opinion::Others(Box::new(SettleCall {
-            claim,
-            commits,
-            record: None,
-        }));
+        return Opinion::Others(Box::new(of_commitments(strongest)));
     }
     if strongest.len() + unheard < majority {
-        Opinion::Ours
+        Opinion::Ours(known)
     } else {
         Opinion::Unclear
     }

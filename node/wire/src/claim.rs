@@ -4,11 +4,15 @@
 //! (not signed, forgotten after seconds) and then *commits*: a durable, signed promise never to
 //! commit the name to anyone else. A majority of commits of one epoch is a provisional grant, and
 //! two majorities of one group share a mirror, so two owners can never both hold one.
+//!
+//! With the commit, a mirror keeps the owner's first record: a majority of commits is a whole
+//! registration, even if the owner dies before it stored anything else.
 
 use crate::{
     clock::UnixMs,
     key::{PublicKey, SecretKey},
     name::Name,
+    record::Record,
     roster::Epoch,
     signed::{Body, Invalid, Signed, encode},
 };
@@ -43,13 +47,17 @@ pub struct Commit {
     pub epoch: Epoch,
 }
 
-/// A commit together with the claim it answers: the proof that a mirror shows to others.
+/// A commit together with the claim it answers, and the record that was kept with it: the proof
+/// that
+/// a mirror shows to others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commitment {
     /// The owner's claim.
     pub claim: Signed<Claim>,
     /// The mirror's commit.
     pub commit: Signed<Commit>,
+    /// The newest record that came with the claim; it may have expired since.
+    pub record: Signed<Record>,
 }
 
 impl Body for Claim {
@@ -67,6 +75,12 @@ impl Signed<Claim> {
     /// [`Invalid::Signature`] otherwise.
     pub fn verify(&self) -> Result<(), Invalid> {
         self.signed_by(&self.body.owner)
+    }
+
+    /// True if a record is for the name and by the owner of this claim.
+    #[must_use]
+    pub fn goes_with(&self, record: &Signed<Record>) -> bool {
+        record.body.name == self.body.name && record.body.owner == self.body.owner
     }
 
     /// What commits refer to.
@@ -90,24 +104,35 @@ impl Signed<Claim> {
 }
 
 impl Commitment {
-    /// Checks both signatures, and that the commit answers the claim.
+    /// Checks all signatures, that the commit answers the claim, and that the record goes with it.
+    /// The
+    /// record may have expired: the promise has not.
     ///
     /// # Errors
     /// [`Invalid::Signature`] or [`Invalid::Mismatch`].
     pub fn verify(&self) -> Result<(), Invalid> {
         self.claim.verify()?;
-        answers(&self.commit, &self.claim)
+        self.commit.answers(&self.claim)?;
+        if !self.claim.goes_with(&self.record) {
+            return Err(Invalid::Mismatch);
+        }
+        self.record.signed_by(&self.claim.body.owner)
     }
 }
 
-/// Checks that a commit is its mirror's, and for this claim.
-pub(crate) fn answers(commit: &Signed<Commit>, claim: &Signed<Claim>) -> Result<(), Invalid> {
-    let body = &commit.body;
-    let same = body.name == claim.body.name
-        && body.owner == claim.body.owner
-        && body.claim_hash == claim.hash();
-    if !same {
-        return Err(Invalid::Mismatch);
+impl Signed<Commit> {
+    /// Checks that the commit is its mirror's, and for this claim.
+    ///
+    /// # Errors
+    /// [`Invalid::Mismatch`] or [`Invalid::Signature`].
+    pub fn answers(&self, claim: &Signed<Claim>) -> Result<(), Invalid> {
+        let body = &self.body;
+        let same = body.name == claim.body.name
+            && body.owner == claim.body.owner
+            && body.claim_hash == claim.hash();
+        if !same {
+            return Err(Invalid::Mismatch);
+        }
+        self.signed_by(&body.mirror)
     }
-    commit.signed_by(&body.mirror)
 }

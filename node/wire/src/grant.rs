@@ -2,7 +2,7 @@
 //! name's replica group while the registry could not be reached (settled by the registry later).
 
 use crate::{
-    claim::{Claim, Commit, answers},
+    claim::{Claim, Commit},
     clock::UnixMs,
     key::PublicKey,
     limits::REPLICAS_MAX,
@@ -110,7 +110,7 @@ impl ProvisionalGrant {
         for commit in &self.commits {
             let member = group.iter().any(|mirror| mirror.key == commit.body.mirror);
             if commit.body.epoch == epoch && member {
-                answers(commit, &self.claim)?;
+                commit.answers(&self.claim)?;
                 committed.insert(commit.body.mirror);
             }
         }

@@ -8,6 +8,7 @@ use crate::{
     entry::{Entry, Version},
     key::PublicKey,
     name::Name,
+    record::Record,
     roster::{Epoch, Roster},
     signed::Signed,
 };
@@ -32,8 +33,13 @@ pub enum Request {
     Claim(Signed<Claim>),
     /// I give the lease back (Done).
     Release(Signed<Claim>),
-    /// Commit the name to me (Committed, Denied).
-    Commit(Signed<Claim>),
+    /// Commit the name to me, and keep its first record (Committed, Denied).
+    Commit {
+        /// The claim that was leased.
+        claim: Signed<Claim>,
+        /// What the name shall resolve to.
+        record: Box<Signed<Record>>,
+    },
     /// Store this (Stored, Newer, Conflict).
     Store(Box<Entry>),
     /// What do you hold for this name? (Found).
@@ -60,7 +66,7 @@ pub enum Request {
 pub enum Response {
     /// The name is leased to you for some seconds.
     Claimed,
-    /// Promised, durably.
+    /// Promised, durably, and the record is kept.
     Committed(Signed<Commit>),
     /// Not to you.
     Denied(Denial),

@@ -343,11 +343,21 @@ fn every_message_survives_the_road() {
     let commitment = Commitment {
         claim: claim.clone(),
         commit: claim.commit(Epoch(1), &mirrors[0]),
+        record: record(&owner, 1, "value"),
     };
     assert_eq!(commitment.verify(), Ok(()));
+    let foreign = Commitment {
+        record: record(&key(3), 1, "value"),
+        ..commitment.clone()
+    };
+    assert_eq!(foreign.verify(), Err(Invalid::Mismatch));
     let version = entry.version();
     let requests = [
         Request::Claim(claim.clone()),
+        Request::Commit {
+            claim: claim.clone(),
+            record: Box::new(record(&owner, 1, "value")),
+        },
         Request::Store(Box::new(entry.clone())),
         Request::Reserve {
             name: name(),
