@@ -32,4 +32,8 @@ pub mod check;
 
 pub mod report;
 
+pub mod doctor;
+
+pub mod bench;
+
 pub mod cli;

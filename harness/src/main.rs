@@ -5,13 +5,14 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use harness::cli;
 use harness::exit::Exit;
 
 /// Fault-injection tests for peer-to-peer and clustered systems.
 #[derive(Debug, Parser)]
 #[command(name = "harness", version, propagate_version = true)]
+#[command(after_long_help = cli::EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -30,17 +31,18 @@ enum Command {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return show_usage(&error),
+        Err(error) => return show_usage(error),
     };
     match cli.command {
-        Command::Harness(command) => cli::execute(command).into(),
+        Command::Harness(command) => cli::execute(command, &mut Cli::command()).into(),
         Command::Node(args) => node::run_node(args),
         Command::Registry(args) => node::run_registry(args),
     }
 }
 
 /// Help and version are no mistakes; everything else ends with the code for a wrong command line.
-fn show_usage(error: &clap::Error) -> ExitCode {
+fn show_usage(mut error: clap::Error) -> ExitCode {
+    cli::suggest_command(&mut error, &Cli::command());
     // Nothing is left to do when the terminal is gone.
     let _ = error.print();
     let exit = if error.use_stderr() {

@@ -119,6 +119,15 @@ fn count_operations(
 }
 
 impl Schedule {
+    /// The bytes of `schedule.json`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text =
+            serde_json::to_string_pretty(self).expect("a schedule has string keys and no cycles");
+        text.push('\n');
+        text
+    }
+
     /// The healthy world of this schedule.
     #[must_use]
     pub fn healthy(&self) -> World {

@@ -31,10 +31,19 @@ fn only(name: &str, checker: &str, outcome: Outcome) -> check::Finding {
     not_passing[0].clone()
 }
 
+/// Asserts that every checker passes.
+fn all_pass(name: &str) {
+    let findings = judge(name);
+    assert_eq!(
+        check::verdict(&findings),
+        Outcome::Pass,
+        "{name}: {findings:#?}"
+    );
+}
+
 #[test]
 fn a_sound_history_passes_every_checker() {
-    let findings = judge("sound");
-    assert_eq!(check::verdict(&findings), Outcome::Pass, "{findings:#?}");
+    all_pass("sound");
 }
 
 #[test]
@@ -105,6 +114,91 @@ fn a_system_that_does_not_settle_fails() {
 #[test]
 fn an_outage_fails_the_expected_availability() {
     only("outage", "availability", Outcome::Fail);
+}
+
+#[test]
+fn a_read_that_goes_back_in_time_fails() {
+    let finding = only("backwards-read", "monotonic-reads", Outcome::Fail);
+    assert!(finding.evidence[0].contains("version 3"), "{finding:?}");
+    assert!(
+        finding.evidence[0].contains("then version 2"),
+        "{finding:?}"
+    );
+}
+
+#[test]
+fn reads_are_ordered_only_when_the_system_can_know_their_order() {
+    all_pass("overlapping-reads");
+    all_pass("backwards-unconfirmed");
+    all_pass("backwards-after-restart");
+}
+
+#[test]
+fn a_client_that_misses_its_own_write_fails() {
+    let finding = only("own-write-missed", "read-your-writes", Outcome::Fail);
+    assert!(finding.evidence[0].contains("node-1"), "{finding:?}");
+}
+
+#[test]
+fn a_mirror_that_is_behind_in_the_end_fails() {
+    let finding = only("mirror-behind", "convergence", Outcome::Fail);
+    assert!(finding.evidence[0].contains("on node-3"), "{finding:?}");
+}
+
+#[test]
+fn mirrors_that_hold_different_things_in_the_end_fail() {
+    only("mirrors-apart", "convergence", Outcome::Fail);
+}
+
+#[test]
+fn a_copy_that_is_left_over_does_no_harm() {
+    all_pass("leftover-copy");
+}
+
+#[test]
+fn agreeing_on_what_is_too_old_fails() {
+    let finding = only("held-too-old", "convergence", Outcome::Fail);
+    assert!(finding.evidence[0].contains("version 2"), "{finding:?}");
+}
+
+#[test]
+fn nobody_saying_what_it_holds_is_unknown() {
+    only("nobody-says", "convergence", Outcome::Unknown);
+}
+
+#[test]
+fn a_panic_in_a_log_fails() {
+    let finding = only("log-alarm", "unexpected-exits", Outcome::Fail);
+    assert!(finding.evidence[0].contains("panicked at"), "{finding:?}");
+}
+
+#[test]
+fn slower_than_expected_fails() {
+    let finding = only("slow", "latency", Outcome::Fail);
+    assert!(finding.summary.contains("at most 5ms"), "{finding:?}");
+}
+
+#[test]
+fn an_outage_that_outlives_its_fault_for_too_long_fails() {
+    only("late-recovery", "recovery", Outcome::Fail);
+    all_pass("recovery");
+}
+
+#[test]
+fn of_faults_in_quick_succession_the_last_is_judged() {
+    all_pass("two-faults");
+    let finding = only("two-faults-late", "recovery", Outcome::Fail);
+    assert!(
+        finding.summary.contains("kill-1: the next fault came"),
+        "{finding:?}"
+    );
+}
+
+#[test]
+fn coming_back_to_a_calm_that_was_no_good_is_unknown() {
+    let finding = only("bad-calm", "recovery", Outcome::Unknown);
+    assert!(finding.summary.contains("only 7"), "{finding:?}");
+    assert!(!finding.summary.contains("kill-1"), "{finding:?}");
 }
 
 #[test]

@@ -6,37 +6,13 @@
 //! another owner was certified in the end, the loser's writes are not counted as lost but named.
 //! A name that no final read could answer for is unknown, not lost.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::names::{NameFacts, Write, names, seconds};
 use super::{Checker, Finding, Outcome};
-use crate::history::{ErrorKind, History, Operation, OperationKind, Outcome as Ended, Purpose};
-use crate::host::HostId;
+use crate::history::{ErrorKind, History, Operation, Outcome as Ended};
 
 /// See the module.
 #[derive(Debug)]
 pub struct LostWrites;
-
-/// Everything about one name.
-#[derive(Default)]
-struct NameHistory<'a> {
-    /// Acknowledged writes.
-    acknowledged: Vec<Write<'a>>,
-    /// Every value that anybody tried to write.
-    attempted: BTreeSet<&'a str>,
-    /// Every answered read of the workload.
-    reads: Vec<&'a Operation>,
-    /// Every final read.
-    final_reads: Vec<&'a Operation>,
-}
-
-#[derive(Clone, Copy)]
-struct Write<'a> {
-    operation: &'a Operation,
-    client: &'a HostId,
-    seq: u64,
-    quorum: bool,
-    acknowledged_us: u64,
-}
 
 /// What became of one name.
 enum Fate {
@@ -56,7 +32,7 @@ impl Checker for LostWrites {
     }
 
     fn check(&self, history: &History) -> Finding {
-        let names = by_name(history);
+        let names = names(history);
         let (mut lost, mut unread, mut settled_against) = (vec![], vec![], vec![]);
         let mut writes = 0;
         for (name, facts) in names
@@ -96,37 +72,8 @@ impl Checker for LostWrites {
     }
 }
 
-fn by_name(history: &History) -> BTreeMap<&str, NameHistory<'_>> {
-    let mut names: BTreeMap<&str, NameHistory<'_>> = BTreeMap::new();
-    for operation in &history.operations {
-        let invocation = &operation.invocation;
-        let facts = names.entry(&invocation.name).or_default();
-        facts.attempted.extend(invocation.value.as_deref());
-        match (invocation.kind, invocation.purpose, operation.answer()) {
-            (OperationKind::Resolve, Purpose::FinalRead, _) => facts.final_reads.push(operation),
-            (OperationKind::Resolve, _, Some(_)) => facts.reads.push(operation),
-            (OperationKind::Register | OperationKind::Update, _, Some(answer)) => {
-                facts.acknowledged.push(Write {
-                    operation,
-                    client: &invocation.client,
-                    seq: answer.seq.unwrap_or_default(),
-                    quorum: answer.mirrored,
-                    acknowledged_us: operation.completed_us.unwrap_or(u64::MAX),
-                });
-            }
-            _ => {}
-        }
-    }
-    names
-}
-
-fn fate(name: &str, facts: &NameHistory<'_>) -> Fate {
-    let best = facts
-        .final_reads
-        .iter()
-        .filter_map(|read| read.answer().map(|answer| (*read, answer)))
-        .filter(|(_, answer)| !answer.stale)
-        .max_by_key(|(_, answer)| answer.seq);
+fn fate(name: &str, facts: &NameFacts<'_>) -> Fate {
+    let best = facts.last_read();
     let last = facts.acknowledged.iter().max_by_key(|write| write.seq);
     let Some(last) = last else {
         return Fate::Kept;
@@ -134,7 +81,7 @@ fn fate(name: &str, facts: &NameHistory<'_>) -> Fate {
     let Some((read, answer)) = best else {
         return unanswered(name, facts, last);
     };
-    if let Some(text) = settled_against(name, facts, answer.owner.as_deref()) {
+    if let Some(text) = settled_against(name, facts) {
         return Fate::SettledAgainst(text);
     }
     let reader = format!(
@@ -158,7 +105,7 @@ fn fate(name: &str, facts: &NameHistory<'_>) -> Fate {
     }
 }
 
-fn unanswered(name: &str, facts: &NameHistory<'_>, last: &Write<'_>) -> Fate {
+fn unanswered(name: &str, facts: &NameFacts<'_>, last: &Write<'_>) -> Fate {
     let is_not_found = |read: &&&Operation| {
         matches!(
             &read.outcome,
@@ -186,38 +133,17 @@ fn unanswered(name: &str, facts: &NameHistory<'_>, last: &Write<'_>) -> Fate {
 }
 
 /// When another owner than a provisional one was final in the end.
-fn settled_against(
-    name: &str,
-    facts: &NameHistory<'_>,
-    final_owner: Option<&str>,
-) -> Option<String> {
-    let registration =
-        |write: &&Write<'_>| write.operation.invocation.kind == OperationKind::Register;
-    let loser = facts
-        .acknowledged
-        .iter()
-        .filter(registration)
-        .find(|write| {
-            let answer = write.operation.answer();
-            answer.is_some_and(|answer| !answer.certified && answer.owner.as_deref() != final_owner)
-        })?;
-    let winner_acknowledged = facts.acknowledged.iter().filter(registration).any(|write| {
-        write
-            .operation
-            .answer()
-            .is_some_and(|answer| answer.owner.as_deref() == final_owner)
-    });
-    winner_acknowledged.then(|| {
-        format!(
-            "{name}: {} held it provisionally from {}, in the end it is another's",
-            loser.client,
-            seconds(loser.acknowledged_us)
-        )
-    })
+fn settled_against(name: &str, facts: &NameFacts<'_>) -> Option<String> {
+    let loser = facts.settled_against()?;
+    Some(format!(
+        "{name}: {} held it provisionally from {}, in the end it is another's",
+        loser.client,
+        seconds(loser.acknowledged_us)
+    ))
 }
 
 /// Reads by quorum that missed an earlier write by quorum.
-fn missed_on_the_way(name: &str, facts: &NameHistory<'_>) -> Vec<String> {
+fn missed_on_the_way(name: &str, facts: &NameFacts<'_>) -> Vec<String> {
     let quorum_writes = || facts.acknowledged.iter().filter(|write| write.quorum);
     facts
         .reads
@@ -244,9 +170,4 @@ fn missed_on_the_way(name: &str, facts: &NameHistory<'_>) -> Vec<String> {
             })
         })
         .collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown with three decimals")]
-fn seconds(at_us: u64) -> String {
-    format!("{:.3} s", at_us as f64 / 1e6)
 }

@@ -10,7 +10,13 @@ mod availability;
 mod latency;
 mod recovery;
 
+mod names;
+
 mod lost_writes;
+mod monotonic_reads;
+mod read_your_writes;
+
+mod convergence;
 mod one_owner;
 
 mod ready;
@@ -78,7 +84,10 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(latency::LatencyChecker),
         Box::new(recovery::RecoveryChecker),
         Box::new(lost_writes::LostWrites),
+        Box::new(monotonic_reads::MonotonicReads),
+        Box::new(read_your_writes::ReadYourWrites),
         Box::new(one_owner::OneOwner),
+        Box::new(convergence::Convergence),
         Box::new(unexpected_exits::UnexpectedExits),
         Box::new(ready::ReadyAgain),
         Box::new(fault_evidence::FaultEvidence),

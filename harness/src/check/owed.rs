@@ -24,25 +24,29 @@ use crate::world::{ActiveFault, World, fold};
 pub struct Owed {
     deadline_us: u64,
     intervals: BTreeMap<HostId, Vec<Range<u64>>>,
+    reach: BTreeMap<HostId, Vec<Range<u64>>>,
 }
 
 impl Owed {
     /// Computes the intervals of all client hosts, from the faults and the host states alone.
     #[must_use]
     pub fn of(history: &History) -> Owed {
-        let central = central_intervals(history);
-        let intervals = central
-            .into_iter()
-            .map(|(index, central)| {
-                let host = &history.header.hosts.get(index).id;
-                let states = history.hosts.get(host).map_or(&[][..], Vec::as_slice);
+        let hosts = &history.header.hosts;
+        let reach = central_intervals(history);
+        let intervals = hosts
+            .iter()
+            .filter(|(_, host)| host.serves_clients)
+            .map(|(index, host)| {
+                let states = history.hosts.get(&host.id).map_or(&[][..], Vec::as_slice);
                 let up = up_intervals(states, history.end_us);
-                (host.clone(), intersect(&up, &central))
+                (host.id.clone(), intersect(&up, &reach[&index]))
             })
             .collect();
+        let named = |(index, reach)| (hosts.get(index).id.clone(), reach);
         Owed {
             deadline_us: history.header.deadline_us,
             intervals,
+            reach: reach.into_iter().map(named).collect(),
         }
     }
 
@@ -65,17 +69,21 @@ impl Owed {
     pub fn intervals(&self, client: &HostId) -> &[Range<u64>] {
         self.intervals.get(client).map_or(&[], Vec::as_slice)
     }
+
+    /// The intervals in which the faults left this host in a majority, whether or not it serves
+    /// clients and whatever its process did, in order and apart from each other.
+    #[must_use]
+    pub fn reach(&self, host: &HostId) -> &[Range<u64>] {
+        self.reach.get(host).map_or(&[], Vec::as_slice)
+    }
 }
 
-/// When each client host sits in a majority, judged from the faults alone.
+/// When each host sits in a majority, judged from the faults alone.
 fn central_intervals(history: &History) -> BTreeMap<HostIndex, Vec<Range<u64>>> {
     let hosts = &history.header.hosts;
     let healthy = World::healthy(hosts.len());
-    let mut intervals: BTreeMap<HostIndex, Vec<Range<u64>>> = hosts
-        .iter()
-        .filter(|(_, host)| host.serves_clients)
-        .map(|(index, _)| (index, Vec::new()))
-        .collect();
+    let mut intervals: BTreeMap<HostIndex, Vec<Range<u64>>> =
+        hosts.iter().map(|(index, _)| (index, Vec::new())).collect();
     for span in spans_between_edges(history) {
         // One world at a time: a partition of a thousand hosts is a million links.
         let world = fold(&healthy, &active_at(history, span.start));

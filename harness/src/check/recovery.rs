@@ -5,12 +5,17 @@
 //! second; a window is good when the served share of its owed operations is at least the calm's,
 //! and one without owed operations is neither good nor bad. The fault is recovered from at the
 //! beginning of the first `STABLE_WINDOWS` good windows in a row. Each fault has until the next
-//! one starts, or the timeline ends.
+//! one starts, or the timeline ends. One that is followed by the next too soon to tell is named
+//! and not judged: what counts then is how the last of them was recovered from. Where the calm
+//! itself was hardly available, coming back to it is no recovery, and the outcome is unknown.
 
 use super::owed::Owed;
 use super::{Checker, Finding, Outcome};
 use crate::history::{History, Operation};
 use crate::plan::Span;
+
+/// The least availability of a calm that is worth coming back to.
+const CALM_LEAST: f64 = 0.9;
 
 /// Good windows in a row that count as stable.
 const STABLE_WINDOWS: usize = 3;
@@ -48,7 +53,14 @@ impl Checker for RecoveryChecker {
             .collect();
         let first = starts.iter().copied().min().unwrap_or(end);
         let calm = served_share(&operations, clock, first).unwrap_or(1.0);
-        let judged: Vec<(Outcome, String)> = history
+        if calm < CALM_LEAST {
+            let calm = (calm * 100.0).floor();
+            let summary = format!(
+                "the calm was only {calm:.0}% available, so coming back to it would say nothing"
+            );
+            return Finding::new(self, Outcome::Unknown, summary, vec![]);
+        }
+        let judged: Vec<(Option<Outcome>, String)> = history
             .header
             .faults
             .iter()
@@ -62,14 +74,23 @@ impl Checker for RecoveryChecker {
                     .filter(|start| *start > stopped)
                     .min();
                 let until = next.unwrap_or(end).min(end);
-                judge_one(id, bound, recovery_us(&operations, stopped, until, calm))
+                let judged = judge_one(id, bound, recovery_us(&operations, stopped, until, calm));
+                match judged {
+                    (Outcome::Unknown, _) if until < end => {
+                        (None, format!("{id}: the next fault came too soon to tell"))
+                    }
+                    (outcome, text) => (Some(outcome), text),
+                }
             })
             .collect();
         let outcome = judged
             .iter()
-            .map(|(outcome, _)| *outcome)
+            .filter_map(|(outcome, _)| *outcome)
             .max()
-            .unwrap_or(Outcome::Pass);
+            .unwrap_or(match judged.is_empty() {
+                true => Outcome::Pass,
+                false => Outcome::Unknown,
+            });
         let texts: Vec<String> = judged.into_iter().map(|(_, text)| text).collect();
         let summary = match texts.is_empty() {
             true => "no fault ended within the timeline".to_owned(),

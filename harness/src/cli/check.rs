@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::output::show;
 use crate::exit::Exit;
 use crate::plan;
 
@@ -21,6 +22,9 @@ pub struct Args {
     /// Override a key of every plan; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
+    /// Show nothing but mistakes and warnings.
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// `harness check`.
@@ -30,7 +34,9 @@ pub fn execute(args: &Args) -> Exit {
         match plan::load(path, &args.sets) {
             Ok(loaded) => {
                 loaded.print_warnings();
-                println!("{}: no mistakes", path.display());
+                if !args.quiet {
+                    show(&format!("{}: no mistakes\n", path.display()));
+                }
             }
             Err(error) => {
                 error.print();

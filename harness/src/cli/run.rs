@@ -2,9 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::judge::judge;
+use fabric::Capture;
+use fabric::tap::Tap;
+
+use super::judge::judge_and_show;
+use super::output::say;
 use super::show_trouble;
 use crate::exit::Exit;
+use crate::host::Inventory;
 use crate::plan::{self, LoadedPlan};
 use crate::run::{LocalRun, ProgressMode, Run, RunError, RunFolder, run_local};
 use crate::runtime::local::enclosure::{self, Enclosed};
@@ -16,6 +21,7 @@ Examples:
   harness run chaos-plans/central-outage.yaml
   harness run chaos-plans/central-outage.yaml --seed 7 --out my-run
   harness run chaos-plans/central-outage.yaml --set system.mirrors=0
+  harness run chaos-plans/central-outage.yaml --pcap
 
 Exit codes: 0 pass, 1 fail, 3 unknown, 64 bad plan or usage, 70 harness trouble, 130 interrupted";
 
@@ -34,6 +40,9 @@ pub struct Args {
     /// Folder for everything that the run leaves; a new one below `reports/` when absent.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Write every packet into a pcapng file; `fabric.pcapng` in the run folder without FILE.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub pcap: Option<Option<PathBuf>>,
     /// Show nothing but the summary.
     #[arg(long, short)]
     pub quiet: bool,
@@ -59,7 +68,7 @@ pub fn execute(args: &Args) -> Exit {
     match run_inside(args, &loaded) {
         Ok(exit) => exit,
         Err(error @ RunError::FolderInUse { .. }) => {
-            eprintln!("harness: {error}");
+            say(format_args!("harness: {error}"));
             Exit::Usage
         }
         Err(error) => show_trouble(&error),
@@ -73,16 +82,18 @@ fn run_inside(args: &Args, loaded: &LoadedPlan) -> Result<Exit, RunError> {
     let schedule = schedule::compile(plan, seed);
     let folder = RunFolder::create(args.out.as_deref(), &plan.name, seed)?;
     folder.write("plan.yaml", &loaded.text)?;
-    folder.write("schedule.json", &pretty(&schedule))?;
+    folder.write("schedule.json", &schedule.to_json())?;
     let progress = ProgressMode::detect(args.quiet);
     if !args.quiet {
         loaded.print_warnings();
-        eprintln!(
+        let shown = folder.display();
+        say(format_args!(
             "{}: seed {seed}, folder {}",
             plan.name,
-            folder.display().display()
-        );
+            shown.display()
+        ));
     }
+    let (tap, capture) = start_capture(args, &folder, &schedule.hosts)?.unzip();
     let local = LocalRun {
         run: Run {
             plan,
@@ -92,6 +103,7 @@ fn run_inside(args: &Args, loaded: &LoadedPlan) -> Result<Exit, RunError> {
         folder: &folder,
         program: PathBuf::from("/proc/self/exe"),
         progress,
+        tap,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -100,16 +112,49 @@ fn run_inside(args: &Args, loaded: &LoadedPlan) -> Result<Exit, RunError> {
             path: folder.path().to_owned(),
             source,
         })?;
-    let interrupted = runtime.block_on(run_local(&local))?;
-    let exit = judge(&folder)?;
-    Ok(if interrupted { Exit::Interrupted } else { exit })
+    let interrupted = runtime.block_on(run_local(&local));
+    drop(local);
+    if let Some(capture) = capture {
+        finish_capture(capture);
+    }
+    let interrupted = interrupted?;
+    Ok(match judge_and_show(&folder) {
+        Ok(_) if interrupted => Exit::Interrupted,
+        Ok(exit) => exit,
+        Err(error) => show_trouble(&error),
+    })
 }
 
-fn pretty(value: &impl serde::Serialize) -> String {
-    let mut text =
-        serde_json::to_string_pretty(value).expect("these types have string keys and no cycles");
-    text.push('\n');
-    text
+/// Opens the file of packets, when one is wanted.
+fn start_capture(
+    args: &Args,
+    folder: &RunFolder,
+    hosts: &Inventory,
+) -> Result<Option<(Tap, Capture)>, RunError> {
+    let Some(file) = &args.pcap else {
+        return Ok(None);
+    };
+    let path = file.clone().unwrap_or_else(|| folder.packets());
+    let names: Vec<&str> = hosts.iter().map(|(_, host)| host.id.0.as_str()).collect();
+    Capture::start(&path, &names)
+        .map(Some)
+        .map_err(|source| RunError::Write { path, source })
+}
+
+/// Waits for the writer, and says what is not in the file. Packets do not decide about a run, so
+/// a file that is not whole changes nothing else.
+fn finish_capture(capture: Capture) {
+    match capture.finish() {
+        Ok(captured) if captured.missed > 0 => say(format_args!(
+            "warning: {} of {} packets were not captured: the writer was behind",
+            captured.missed,
+            captured.missed + captured.written
+        )),
+        Ok(_) => {}
+        Err(error) => say(format_args!(
+            "warning: the file of packets is not whole: {error}"
+        )),
+    }
 }
 
 /// The command that repeats the run, as the user would type it.

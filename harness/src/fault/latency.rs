@@ -4,6 +4,7 @@
 //! other faults already add. A link between two targets gets it once.
 
 use fabric::HostIndex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, Proof};
@@ -11,7 +12,7 @@ use crate::plan::Span;
 use crate::world::World;
 
 /// An added one-way delay.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Latency {
     /// Mean of the added one-way delay.
@@ -25,7 +26,7 @@ pub struct Latency {
 }
 
 /// How a delay is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Distribution {
     /// Always the mean.

@@ -4,6 +4,7 @@
 //! independent chances.
 
 use fabric::HostIndex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, Proof};
@@ -11,7 +12,7 @@ use crate::plan::Share;
 use crate::world::World;
 
 /// Independent loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Loss {
     /// The chance of each packet to get lost.

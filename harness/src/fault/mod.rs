@@ -17,12 +17,13 @@ mod loss;
 use std::fmt;
 
 use fabric::HostIndex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use kill::Kill;
 pub use latency::{Distribution, Latency};
 pub use loss::Loss;
-pub use partition::{Direction, Partition};
+pub use partition::{Direction, Partition, Shape};
 pub use pause::Pause;
 pub use restart::Restart;
 
@@ -72,7 +73,7 @@ pub enum Proof {
 }
 
 /// A fault as a plan writes it; the tag is the key, for example `{latency: {mean: 20ms}}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FaultSpec {
     /// The process dies at once and stays dead while the fault lasts; its disk is kept.

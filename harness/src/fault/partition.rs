@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use fabric::HostIndex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, Proof};
 use crate::world::World;
 
 /// A partition of a given shape.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Partition {
     /// Who is cut off from whom.
@@ -24,7 +25,7 @@ pub struct Partition {
 }
 
 /// Who is cut off from whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
     /// The targets on one side, all other hosts on the other.
@@ -36,7 +37,7 @@ pub enum Shape {
 }
 
 /// Which packets of a one-way partition vanish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Packets towards the targets.

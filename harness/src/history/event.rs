@@ -4,6 +4,7 @@
 //! zero (the start of the clock) is the `timeline` phase's start. The format is versioned by
 //! `RunHeader::format`; fields are only ever added.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -60,6 +61,13 @@ pub enum EventKind {
         /// What was still pending, per host, at the end of the wait.
         pending: Vec<(HostId, u64)>,
     },
+    /// What a host holds once everything has settled, for systems that can say so.
+    Digest {
+        host: HostId,
+        /// Each name it holds, with a text that is the same where the version is the same. A text
+        /// that begins with digits and a colon begins with the sequence number: `17:9f86d081`.
+        records: BTreeMap<String, String>,
+    },
     /// Resources used, sampled once before the stop.
     Usage(Usage),
     /// A line in a host's log that must not be there, such as a panic.
@@ -110,6 +118,9 @@ pub struct RunHeader {
     pub deadline_us: u64,
     /// Length of the timeline, microseconds.
     pub timeline_us: u64,
+    /// How many hosts shall hold each name once everything has settled; absent when not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<u32>,
 }
 
 /// A fault of the schedule: what it is; when and whom it hit are events.

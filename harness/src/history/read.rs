@@ -122,6 +122,8 @@ pub struct History {
     pub applied: Vec<(u64, Option<u64>, u64)>,
     /// Whether the system settled, and what was pending.
     pub settled: Option<(bool, Vec<(HostId, u64)>)>,
+    /// What each host held once everything had settled, as far as it said so.
+    pub digests: Vec<(HostId, BTreeMap<String, String>)>,
     /// Resources used.
     pub usage: Option<Usage>,
     /// Alarming log lines: (when, host, line).
@@ -286,6 +288,7 @@ impl Reader {
                 history.operations[position].outcome = Some(outcome);
             }
             EventKind::Settled { settled, pending } => history.settled = Some((settled, pending)),
+            EventKind::Digest { host, records } => history.digests.push((host, records)),
             EventKind::Usage(usage) => history.usage = Some(usage),
             EventKind::LogAlarm { host, line } => history.alarms.push((at_us, host, line)),
             EventKind::Trouble { message } => history.troubles.push((at_us, message)),
@@ -312,6 +315,7 @@ fn begin(event: EventKind) -> Result<History, HistoryError> {
         hosts: BTreeMap::new(),
         applied: Vec::new(),
         settled: None,
+        digests: Vec::new(),
         usage: None,
         alarms: Vec::new(),
         troubles: Vec::new(),

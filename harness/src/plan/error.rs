@@ -5,7 +5,7 @@
 //! everywhere else. A *warning* is shown the same way and stops nothing.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -135,7 +135,9 @@ impl PlanError {
 
     /// Prints the error to the standard error stream in the style that suits it.
     pub fn print(&self) {
-        eprintln!("{}", self.draw(Style::of(&std::io::stderr())));
+        // A reader that has gone away does not want to know.
+        let drawn = self.draw(Style::of(&std::io::stderr()));
+        let _ = writeln!(std::io::stderr(), "{drawn}");
     }
 
     /// All mistakes and warnings; empty when the file could not be read.

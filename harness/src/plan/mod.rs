@@ -34,12 +34,16 @@ mod parse;
 
 mod error;
 
+mod schema;
+
 #[cfg(test)]
 mod tests;
 
 pub use error::{Mistake, PlanError, Severity, Style};
 pub use inventory::inventory;
+pub(crate) use nearest::nearest;
 pub use parse::{LoadedPlan, load, load_str};
+pub use schema::schema;
 pub use spec::{
     Availability, Cohort, Expect, LatencyBound, Network, Plan, Popularity, Quantiles, Rates, Step,
     System, Verdict, Workload,

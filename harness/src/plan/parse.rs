@@ -4,7 +4,7 @@
 //! adds its mistakes and the next one goes on with what is left, so that one run shows them all.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path as FilePath;
 
 use super::check;
@@ -33,7 +33,8 @@ impl LoadedPlan {
     pub fn print_warnings(&self) {
         let style = Style::of(&io::stderr());
         for warning in &self.warnings {
-            eprintln!("{}", warning.draw(style));
+            // A reader that has gone away does not want to know.
+            let _ = writeln!(io::stderr(), "{}", warning.draw(style));
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::targets::Targets;
@@ -14,10 +15,11 @@ use super::units::{Bitrate, Rate, Share, Span};
 use crate::fault::FaultSpec;
 
 /// A whole plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// Short name, used for the run folder.
+    #[schemars(length(max = 64), regex(pattern = "^[a-z0-9][a-z0-9._-]*$"))]
     pub name: String,
     /// The question that a run of this plan answers, in one sentence.
     pub question: String,
@@ -52,7 +54,7 @@ pub struct Plan {
 }
 
 /// The documented verdict of a plan.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// The system is expected to hold.
@@ -63,13 +65,15 @@ pub enum Verdict {
 }
 
 /// The hosts of the system under test and how they are set up.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct System {
     /// Central registries: 1.
+    #[schemars(range(min = 1, max = 1))]
     #[serde(default = "default_registry")]
     pub registry: u16,
     /// Nodes without a cohort; `node-1` … `node-N`.
+    #[schemars(range(max = 1000))]
     #[serde(default)]
     pub nodes: u16,
     /// Named groups of nodes, in addition to `nodes`.
@@ -87,12 +91,13 @@ pub struct System {
 }
 
 /// A named group of nodes that share a property, for example a version.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cohort {
     /// The group's name; faults can aim at it.
     pub name: String,
     /// Number of nodes.
+    #[schemars(range(min = 1, max = 1000))]
     pub count: u16,
     /// Bugs planted in each of them.
     #[serde(default)]
@@ -100,7 +105,7 @@ pub struct Cohort {
 }
 
 /// The state of every link before any fault; latency is one-way.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// Mean one-way delay.
@@ -118,7 +123,7 @@ pub struct Network {
 }
 
 /// What the clients do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     /// Names registered before the clock starts.
@@ -138,7 +143,7 @@ pub struct Workload {
 }
 
 /// Mean arrivals per second of each kind of operation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rates {
     /// Registrations of new names.
@@ -153,7 +158,7 @@ pub struct Rates {
 }
 
 /// How often each name is resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "lowercase")]
 pub enum Popularity {
     /// Every name equally often.
@@ -163,7 +168,7 @@ pub enum Popularity {
 }
 
 /// One fault of the timeline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// A name for reports; `kind-N` when absent.
@@ -181,7 +186,7 @@ pub struct Step {
 }
 
 /// What must hold; everything is judged on owed operations unless the key says otherwise.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
     /// Least share of owed operations that are served, per kind, over the whole timeline.
@@ -199,7 +204,7 @@ pub struct Expect {
 }
 
 /// A share per kind of operation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Availability {
     /// Registrations.
@@ -214,7 +219,7 @@ pub struct Availability {
 }
 
 /// Latency bounds per kind of operation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LatencyBound {
     /// Registrations.
@@ -229,7 +234,7 @@ pub struct LatencyBound {
 }
 
 /// Upper bounds of quantiles.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quantiles {
     /// Half of the operations are at least this fast.

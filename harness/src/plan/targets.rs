@@ -5,10 +5,12 @@
 //! a mistake keeps its place. Groups that depend on the system's state at that moment, such as
 //! `mirrors`, are resolved when the fault fires.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -212,6 +214,56 @@ impl<'de> Visitor<'de> for TargetsVisitor {
             (Ok([whole]), None) => Ok(whole),
             _ => Err(de::Error::custom(ONE_CHOICE)),
         }
+    }
+}
+
+impl JsonSchema for Targets {
+    fn schema_name() -> Cow<'static, str> {
+        "Targets".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let targets = generator.subschema_for::<Targets>();
+        let share = generator.subschema_for::<Share>();
+        let number = json_schema!({ "type": "integer", "minimum": 1 });
+        let choice = |key: &str, value: &Schema, what: &str| {
+            json_schema!({
+                "description": what,
+                "type": "object",
+                "properties": { key: value },
+                "required": [key],
+                "additionalProperties": false,
+            })
+        };
+        let choice_of = |key: &str, value: &Schema, what: &str| {
+            json_schema!({
+                "description": what,
+                "type": "object",
+                "properties": { key: value, "of": targets },
+                "required": [key, "of"],
+                "additionalProperties": false,
+            })
+        };
+        json_schema!({
+            "description": "The hosts that a fault is aimed at.",
+            "oneOf": [
+                {
+                    "description": "A host (`node-3`), a group (`registry`, `nodes`, `mirrors`, \
+                                    `all`) or a cohort.",
+                    "type": "string",
+                },
+                {
+                    "description": "All of several.",
+                    "type": "array",
+                    "items": targets,
+                },
+                choice_of("count", &number, "This many, drawn with the seed."),
+                choice_of("percent", &share, "This share, at least one, drawn with the seed."),
+                choice("one", &targets, "One, drawn with the seed."),
+                choice("minority", &targets, "The largest number that is less than half."),
+                choice("majority", &targets, "The smallest number that is more than half."),
+            ],
+        })
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! All are strings in a plan, with their unit, and are written back the same way.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -202,9 +204,24 @@ impl fmt::Display for Bitrate {
     }
 }
 
-/// Serde for a type that is written as text with a unit.
+/// Serde and schema for a type that is written as text with a unit. The pattern is for editors: it
+/// knows the form, not the limits.
 macro_rules! written_as_text {
-    ($kind:ty, $expecting:literal) => {
+    ($kind:ident, $expecting:literal, $pattern:expr) => {
+        impl JsonSchema for $kind {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($kind).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "description": concat!("Written as ", $expecting, "."),
+                    "pattern": $pattern,
+                })
+            }
+        }
+
         impl Serialize for $kind {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -231,10 +248,30 @@ macro_rules! written_as_text {
     };
 }
 
-written_as_text!(Span, "a duration with its unit, like `300ms` or `10s`");
-written_as_text!(Rate, "a rate with its unit, like `50/s`");
-written_as_text!(Share, "a share with its sign, like `2%`");
-written_as_text!(Bitrate, "a bit rate with its unit, like `1mbit`");
+written_as_text!(
+    Span,
+    "a duration with its unit, like `300ms` or `10s`",
+    // The units that make sense in a plan, of those that are understood.
+    concat!(
+        r"^(0|\s*([0-9]+(\.[0-9]+)?\s*",
+        r"(ns|us|µs|ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\s*)+)$"
+    )
+);
+written_as_text!(
+    Rate,
+    "a rate with its unit, like `50/s`",
+    r"^\s*[0-9]+(\.[0-9]+)?\s*/\s*(s|min|h)\s*$"
+);
+written_as_text!(
+    Share,
+    "a share with its sign, like `2%`",
+    r"^\s*(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)\s*%\s*$"
+);
+written_as_text!(
+    Bitrate,
+    "a bit rate with its unit, like `1mbit`",
+    r"^\s*[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)\s*$"
+);
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,8 @@ mod compose;
 pub(crate) mod words;
 
 pub mod html;
+pub mod junit;
+pub mod markdown;
 pub mod summary;
 pub mod verdict_json;
 
@@ -23,5 +25,5 @@ pub(crate) mod sample;
 pub use axis::Axis;
 pub use compose::{Report, Timings};
 pub use phases::{FaultLane, PhaseSpan, Window};
-pub use strips::{HostStrip, Segment, StripState};
+pub use strips::{HostStrip, Segment, StripRow, StripState};
 pub use usage::UsageFigures;

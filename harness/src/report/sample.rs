@@ -113,6 +113,7 @@ impl HistoryBuilder {
             expect: Expect::default(),
             deadline_us: 2 * SECOND,
             timeline_us: 60 * SECOND,
+            copies: None,
         };
         HistoryBuilder {
             header,

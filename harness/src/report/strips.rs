@@ -1,8 +1,15 @@
 //! What each host's process did over time, as strips that stand above the same time axis.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::axis::Axis;
 use crate::check::Owed;
 use crate::history::{History, HostState};
 use crate::host::HostId;
+
+/// Parts of an axis that are told apart when strips are compared: about two pixels each.
+const RESOLUTION: f64 = 500.0;
 
 /// A host over the whole run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +36,7 @@ pub struct Segment {
 /// What a host did, as far as its users care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StripState {
-    /// Ready, and it can reach a majority where that matters (a host that serves clients).
+    /// Ready, and it can reach a majority.
     Up,
     /// Ready, but a fault keeps it from a majority of the hosts.
     CutOff,
@@ -47,23 +54,61 @@ pub fn strips(history: &History, owed: &Owed) -> Vec<HostStrip> {
     let hosts = &history.header.hosts;
     hosts
         .iter()
-        .map(|(_, host)| strip(history, owed, &host.id, host.serves_clients))
+        .map(|(_, host)| strip(history, owed, &host.id))
         .collect()
 }
 
-impl HostStrip {
-    /// True when the host did anything but stay up within a span of time.
-    #[must_use]
-    pub fn is_eventful(&self, start_us: u64, end_us: u64) -> bool {
-        let within = |segment: &&Segment| segment.end_us > start_us && segment.start_us < end_us;
-        self.segments
-            .iter()
-            .filter(within)
-            .any(|segment| segment.state != StripState::Up)
-    }
+/// Strips that look the same on an axis, drawn as one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StripRow<'a> {
+    /// The first of them.
+    pub first: &'a HostStrip,
+    /// The hosts whose strips look the same.
+    pub same: Vec<&'a HostId>,
 }
 
-fn strip(history: &History, owed: &Owed, host: &HostId, serves_clients: bool) -> HostStrip {
+/// The rows of a matrix of these strips: one for each while there are at most `single_max`, and
+/// one for all that look the same where there are more. Two strips look the same when their
+/// changes lie within the same of `RESOLUTION` parts of the axis.
+#[must_use]
+pub fn rows<'a>(strips: &'a [HostStrip], axis: &Axis, single_max: usize) -> Vec<StripRow<'a>> {
+    let row = |first| StripRow {
+        first,
+        same: Vec::new(),
+    };
+    if strips.len() <= single_max {
+        return strips.iter().map(row).collect();
+    }
+    let mut rows: Vec<StripRow<'a>> = Vec::new();
+    let mut seen: BTreeMap<Vec<(u32, StripState)>, usize> = BTreeMap::new();
+    for strip in strips {
+        match seen.entry(course(strip, axis)) {
+            Entry::Occupied(known) => rows[*known.get()].same.push(&strip.host),
+            Entry::Vacant(new) => {
+                new.insert(rows.len());
+                rows.push(row(strip));
+            }
+        }
+    }
+    rows
+}
+
+/// The states of a host with the part of the axis in which each ends.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of the axis is from 0 to 1"
+)]
+fn course(strip: &HostStrip, axis: &Axis) -> Vec<(u32, StripState)> {
+    let drawn = |segment: &&Segment| segment.end_us > axis.start_us;
+    let part = |segment: &Segment| {
+        let end = axis.position(segment.end_us) * RESOLUTION;
+        (end.round() as u32, segment.state)
+    };
+    strip.segments.iter().filter(drawn).map(part).collect()
+}
+
+fn strip(history: &History, owed: &Owed, host: &HostId) -> HostStrip {
     let states = history.hosts.get(host).map_or(&[][..], Vec::as_slice);
     let ends = states
         .iter()
@@ -82,7 +127,7 @@ fn strip(history: &History, owed: &Owed, host: &HostId, serves_clients: bool) ->
             end_us,
             state: process_state(state, ready),
         };
-        if segment.state == StripState::Up && serves_clients {
+        if segment.state == StripState::Up {
             segments.extend(split_by_reach(segment, owed, host));
         } else {
             segments.push(segment);
@@ -123,7 +168,7 @@ fn split_by_reach(up: Segment, owed: &Owed, host: &HostId) -> Vec<Segment> {
         });
         *from = until;
     };
-    for interval in owed.intervals(host) {
+    for interval in owed.reach(host) {
         let start = interval.start.clamp(up.start_us, up.end_us);
         let end = interval.end.clamp(start, up.end_us);
         if start < end {
@@ -169,6 +214,40 @@ mod tests {
             ]
         );
         assert_eq!(strips[1].pids.len(), 2);
-        assert!(strips[1].is_eventful(0, 60) && !strips[2].is_eventful(0, 60));
+        assert_eq!(strips[2].segments.len(), 1, "nothing happened to it");
+    }
+
+    #[test]
+    fn a_host_that_serves_no_clients_can_be_cut_off_too() {
+        let mut builder = HistoryBuilder::new(3);
+        builder.boot(0);
+        let fault = builder.schedule("split");
+        builder.start_fault(40, fault, &["registry"]);
+        builder.stop_fault(50, fault);
+        let history = builder.finish(60);
+        let strips = strips(&history, &Owed::of(&history));
+        assert_eq!(strips[0].segments[1].state, StripState::CutOff);
+    }
+
+    #[test]
+    fn many_hosts_with_the_same_course_share_a_row() {
+        let mut builder = HistoryBuilder::new(100);
+        builder.boot(0);
+        for (number, at) in [(7, 0), (8, 1), (9, 9_000_000)] {
+            let host = format!("node-{number}");
+            builder.exit(10_000_000 + at, &host);
+            builder.start(20_000_000 + at, &host);
+            builder.ready(21_000_000 + at, &host);
+        }
+        let history = builder.finish(60_000_000);
+        let strips = strips(&history, &Owed::of(&history));
+        let axis = Axis::of(&history).expect("its clock started");
+        let rows = rows(&strips, &axis, 30);
+        let shown: Vec<(&str, usize)> = rows
+            .iter()
+            .map(|row| (row.first.host.0.as_str(), row.same.len()))
+            .collect();
+        assert_eq!(shown, [("registry", 96), ("node-7", 1), ("node-9", 0)]);
+        assert_eq!(super::rows(&strips, &axis, 100).len(), 100, "few enough");
     }
 }

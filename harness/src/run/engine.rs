@@ -7,13 +7,14 @@ use fabric::HostIndex;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
+use super::digests::digests;
 use super::final_reads::final_reads;
 use super::preload::preload;
 use super::settle::{await_all_ready, settle};
 use super::timeline::Timeline;
 use super::{Lab, LabError, RunError};
 use crate::history::{EventKind, EventSink, FORMAT, Phase, RunHeader};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::runtime::Runtime;
 use crate::schedule::Schedule;
 use crate::workload::{Load, NameBook, drive};
@@ -58,6 +59,7 @@ pub async fn carry_out<R: Runtime>(
     };
     phase(&lab, Phase::Stop).await;
     lab.stop().await?;
+    log_alarms(&lab).await;
     let interrupted = result?;
     lab.sink.emit(EventKind::RunFinished { interrupted }).await;
     Ok(interrupted)
@@ -84,6 +86,7 @@ async fn phases<R: Runtime>(
     phase(lab, Phase::Settle).await;
     settle(lab, run.plan.settle.0).await;
     phase(lab, Phase::FinalReads).await;
+    digests(lab).await;
     let book = book.lock().unwrap_or_else(PoisonError::into_inner).clone();
     final_reads(lab, &book, schedule.seed).await;
     let usage = lab.runtime.usage();
@@ -120,6 +123,16 @@ async fn run_timeline<R: Runtime>(
     faults
 }
 
+/// Records what the hosts' logs say that must not be there.
+async fn log_alarms<R: Runtime>(lab: &Lab<R>) {
+    for (index, host) in lab.inventory.iter() {
+        for line in lab.runtime.log_alarms(index) {
+            let host = host.id.clone();
+            lab.sink.emit(EventKind::LogAlarm { host, line }).await;
+        }
+    }
+}
+
 async fn phase<R>(lab: &Lab<R>, phase: Phase) {
     lab.sink.emit(EventKind::PhaseStarted { phase }).await;
 }
@@ -139,6 +152,11 @@ async fn asked_to_stop() {
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
     }
+}
+
+/// How many hosts hold each name in the end: its replica group, and the registry.
+fn copies(system: &plan::System) -> u32 {
+    u32::from(system.replicas.min(system.mirrors)) + u32::from(system.registry)
 }
 
 fn header(run: &Run<'_>, runtime: &str) -> RunHeader {
@@ -162,5 +180,6 @@ fn header(run: &Run<'_>, runtime: &str) -> RunHeader {
         expect: run.plan.expect.clone(),
         deadline_us: run.plan.workload.deadline.as_micros(),
         timeline_us: run.schedule.timeline_us,
+        copies: Some(copies(&run.plan.system)),
     }
 }

@@ -3,6 +3,7 @@
 //! `reports/README.md` says what each file is.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -34,6 +35,19 @@ impl RunFolder {
         Ok(RunFolder { path })
     }
 
+    /// The folder of a run that is over.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn open(path: &Path) -> io::Result<RunFolder> {
+        let path = path.canonicalize()?;
+        if path.is_dir() {
+            Ok(RunFolder { path })
+        } else {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
+    }
+
     /// The folder itself.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -59,6 +73,12 @@ impl RunFolder {
     #[must_use]
     pub fn events(&self) -> PathBuf {
         self.path.join("events.jsonl")
+    }
+
+    /// The packets, when they are captured.
+    #[must_use]
+    pub fn packets(&self) -> PathBuf {
+        self.path.join("fabric.pcapng")
     }
 
     /// The page.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use fabric::tap::Tap;
 use tokio::time::Instant;
 
 use super::engine::{Run, carry_out};
@@ -21,6 +22,8 @@ pub struct LocalRun<'a> {
     pub program: PathBuf,
     /// How to show progress.
     pub progress: ProgressMode,
+    /// Who looks at the packets; its times become those of the history.
+    pub tap: Option<Tap>,
 }
 
 /// Carries the schedule out and leaves the history in the run folder. Returns true when the user
@@ -30,9 +33,11 @@ pub struct LocalRun<'a> {
 /// When the harness could not do its job. Everything it started has been stopped then.
 pub async fn run_local(local: &LocalRun<'_>) -> Result<bool, RunError> {
     let mut progress = Progress::new(local.progress);
+    let zero = Instant::now();
     let observe = move |event: &_| progress.observe(event);
-    let (sink, writer) = HistoryWriter::start(&local.folder.events(), Instant::now(), observe)?;
-    let carried_out = set_up_and_carry_out(local, &sink).await;
+    let (sink, writer) = HistoryWriter::start(&local.folder.events(), zero, observe)?;
+    let tap = local.tap.clone().map(|tap| tap.since(zero.into_std()));
+    let carried_out = set_up_and_carry_out(local, tap, &sink).await;
     if let Err(error) = &carried_out {
         sink.emit(EventKind::Trouble {
             message: error.to_string(),
@@ -44,12 +49,17 @@ pub async fn run_local(local: &LocalRun<'_>) -> Result<bool, RunError> {
     carried_out
 }
 
-async fn set_up_and_carry_out(local: &LocalRun<'_>, sink: &EventSink) -> Result<bool, RunError> {
+async fn set_up_and_carry_out(
+    local: &LocalRun<'_>,
+    tap: Option<Tap>,
+    sink: &EventSink,
+) -> Result<bool, RunError> {
     let schedule = local.run.schedule;
     let settings = local.run.plan.system.clone();
     let mut system = Directory::new(local.program.clone(), schedule.hosts.clone(), settings);
     let hosts = local.folder.hosts();
     system.prepare(&hosts)?;
     let runtime = Local::new(&schedule.hosts, &system, &hosts, schedule.seed, sink)?;
+    runtime.set_tap(tap)?;
     carry_out(&local.run, system.start_order(), runtime, sink).await
 }

@@ -13,6 +13,7 @@ mod timeline;
 
 mod settle;
 
+mod digests;
 mod final_reads;
 
 mod engine;

@@ -109,6 +109,9 @@ pub trait Runtime {
     /// The last lines of a host's log, for messages.
     fn log_tail(&self, host: HostIndex) -> String;
 
+    /// The lines of a host's log that must not be there, such as panics; a bounded number of them.
+    fn log_alarms(&self, host: HostIndex) -> Vec<String>;
+
     /// Resources used so far.
     fn usage(&self) -> Usage;
 }

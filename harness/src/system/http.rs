@@ -4,10 +4,12 @@
 //! says. Definite and indefinite errors are told apart here: a refused connection means that
 //! nothing was sent; a reset or a time-out means that the operation may have happened.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Client, Status, StatusError};
@@ -19,7 +21,13 @@ const DEADLINE_HEADER: &str = "x-deadline-ms";
 /// How long a host may take to say how it is.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The longest answer that is read, bytes.
+/// How long a host may take to say what it holds.
+const DIGEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest digest that is read, bytes: enough for half a million names.
+const DIGEST_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// The longest answer to an operation that is read, bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// The client of one host. Cheap to clone.
@@ -92,6 +100,26 @@ impl Client for HttpClient {
             .await
             .map_err(|error| StatusError(innermost(&error)))
     }
+
+    async fn digest(&self) -> Result<Option<BTreeMap<String, String>>, StatusError> {
+        let response = self
+            .http
+            .get("http://host/v1/digest")
+            .timeout(DIGEST_TIMEOUT)
+            .send()
+            .await
+            .map_err(|error| StatusError(innermost(&error)))?;
+        match response.status() {
+            StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_IMPLEMENTED => Ok(None),
+            StatusCode::OK => read_json(response, DIGEST_BYTES_MAX)
+                .await
+                .map(|digest: Digest| Some(digest.records))
+                .map_err(StatusError),
+            other => Err(StatusError(other.to_string())),
+        }
+    }
 }
 
 /// The body of every answer; what an answer does not have is absent.
@@ -110,9 +138,15 @@ struct Body {
     detail: Option<String>,
 }
 
+/// What a host holds.
+#[derive(Debug, Deserialize)]
+struct Digest {
+    records: BTreeMap<String, String>,
+}
+
 async fn read_outcome(response: Response) -> Outcome {
     let status = response.status();
-    match read_body(response).await {
+    match read_json::<Body>(response, ANSWER_BYTES_MAX).await {
         Ok(body) if status.is_success() => Outcome::Ok(Answer {
             owner: body.owner,
             seq: body.seq,
@@ -129,14 +163,16 @@ async fn read_outcome(response: Response) -> Outcome {
     }
 }
 
-async fn read_body(mut response: Response) -> Result<Body, String> {
+/// The body of an answer, when it is JSON of the wanted form and not longer than this.
+async fn read_json<T: DeserializeOwned>(
+    mut response: Response,
+    bytes_max: usize,
+) -> Result<T, String> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| innermost(&error))? {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > ANSWER_BYTES_MAX {
-            return Err(format!(
-                "the answer is longer than {ANSWER_BYTES_MAX} bytes"
-            ));
+        if bytes.len() > bytes_max {
+            return Err(format!("the answer is longer than {bytes_max} bytes"));
         }
     }
     serde_json::from_slice(&bytes).map_err(|error| format!("the answer is no JSON: {error}"))

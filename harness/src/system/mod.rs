@@ -8,6 +8,7 @@ mod http;
 
 mod directory;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,6 +72,15 @@ pub trait Client: Clone + Send + Sync + 'static {
     /// # Errors
     /// When it does not answer in time or not in the agreed form.
     fn status(&self) -> impl Future<Output = Result<Status, StatusError>> + Send;
+
+    /// What the host holds: each name with a text that is the same where the version is the same
+    /// (see `EventKind::Digest`); none when the system cannot say.
+    ///
+    /// # Errors
+    /// When it does not answer in time or not in the agreed form.
+    fn digest(
+        &self,
+    ) -> impl Future<Output = Result<Option<BTreeMap<String, String>>, StatusError>> + Send;
 }
 
 /// A system under test.

@@ -90,6 +90,7 @@ pub fn run_plan(yaml: &str) -> (History, Vec<Finding>) {
         folder: &folder,
         program: program(),
         progress: ProgressMode::Quiet,
+        tap: None,
     };
     block_on(run_local(&run)).expect("the run is carried out");
     let events = std::fs::read(folder.events()).expect("the history was written");

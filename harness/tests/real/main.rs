@@ -10,6 +10,8 @@ mod outage;
 
 mod controls;
 
+mod properties;
+
 use std::process::ExitCode;
 
 use harness::runtime::local::enclosure::{self, Enclosed};
@@ -41,7 +43,7 @@ fn run_one_at_a_time(mut arguments: Arguments) -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn()); 5] = [
+    let tests: [(&str, fn()); 6] = [
         (
             "names_registered_during_the_outage_resolve_everywhere_and_are_certified_after_it",
             outage::names_registered_during_the_outage,
@@ -61,6 +63,10 @@ fn trials() -> Vec<Trial> {
         (
             "mirrors_that_check_the_sequence_do_not_roll_back",
             controls::check_sequence,
+        ),
+        (
+            "within_tolerance_everything_stays_available",
+            properties::within_tolerance,
         ),
     ];
     let trial = |(name, test): (&str, fn())| {

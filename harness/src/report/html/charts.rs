@@ -300,7 +300,8 @@ fn rate(stretches: &Stretches<'_>) -> Plot {
             g shape-rendering="crispEdges" {
                 @for (left, right, figures) in stretches.iter() {
                     @let level = y(per_second(figures.served));
-                    rect.served x=(number(left)) width=(number(right - left + OVERLAP)) y=(number(level))
+                    rect.served x=(number(left)) y=(number(level))
+                        width=(number(right - left + OVERLAP))
                         height=(number(RATE_HEIGHT - level)) {}
                 }
             }

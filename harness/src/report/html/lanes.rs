@@ -1,17 +1,11 @@
-//! Bars above the time axis: the phases of the run, one lane a fault, and one strip a host.
+//! Bars above the time axis: the phases of the run, and one lane a fault.
 
 use maud::{Markup, html};
 
-use super::plot::{WIDTH, hue, key, number, place, x};
+use super::plot::{hue, number, place};
 use crate::history::Phase;
 use crate::report::summary::{fault_times, fault_words};
-use crate::report::{Axis, FaultLane, HostStrip, Report, StripState, words};
-
-/// Height of a host's strip, in pixels.
-const STRIP_HEIGHT: f64 = 9.0;
-
-/// Most hosts with a strip of their own.
-const STRIPS_MAX: usize = 80;
+use crate::report::{Axis, FaultLane, Report, words};
 
 /// The least share of the axis that has room for a phase's name.
 const PHASE_LABEL_MIN: f64 = 0.05;
@@ -101,78 +95,5 @@ fn fault(report: &Report, axis: &Axis, lane: &FaultLane) -> Markup {
                 style=(place(axis, lane.span.start, lane.span.end)) {}
             span.label style=(side) title=(target) { (target) }
         }
-    }
-}
-
-/// A strip for each host to which anything happened while the clock ran.
-#[must_use]
-pub fn hosts(report: &Report, axis: &Axis) -> Markup {
-    let eventful: Vec<&HostStrip> = report
-        .strips
-        .iter()
-        .filter(|strip| strip.is_eventful(axis.start_us, axis.end_us))
-        .collect();
-    let quiet = report.strips.len() - eventful.len();
-    html! {
-        h3 {
-            "hosts "
-            small {
-                (key("up", "up")) (key("cut-off", "up, cut off from the majority"))
-                (key("starting", "starting")) (key("paused", "paused")) (key("down", "down"))
-            }
-        }
-        @for strip in eventful.iter().take(STRIPS_MAX) {
-            (host(axis, strip))
-        }
-        @if eventful.len() > STRIPS_MAX {
-            p.note { (eventful.len() - STRIPS_MAX) " more hosts were down, paused or cut off." }
-        }
-        @if quiet > 0 {
-            p.note { (words::counted(quiet as u64, "host")) " up the whole time, not drawn." }
-        }
-    }
-}
-
-fn host(axis: &Axis, strip: &HostStrip) -> Markup {
-    let drawn = strip
-        .segments
-        .iter()
-        .filter(|segment| segment.end_us > axis.start_us);
-    html! {
-        div.row {
-            div.gutter.name title=(strip.host) { (strip.host) }
-            svg.strip viewBox=(format!("0 0 {WIDTH} {STRIP_HEIGHT}")) preserveAspectRatio="none"
-                role="img" shape-rendering="crispEdges" {
-                title { (strip.host) }
-                @for segment in drawn {
-                    @let (start, end) = (x(axis, segment.start_us), x(axis, segment.end_us));
-                    rect.(state_class(segment.state)) x=(number(start)) y="0"
-                        width=(number((end - start).max(1.0))) height=(STRIP_HEIGHT) {
-                        title {
-                            (strip.host) " " (state_words(segment.state)) ", "
-                            (format!("{:.1}", axis.seconds(segment.start_us))) " to "
-                            (format!("{:.1} s", axis.seconds(segment.end_us)))
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-const fn state_class(state: StripState) -> &'static str {
-    match state {
-        StripState::Up => "up",
-        StripState::CutOff => "cut-off",
-        StripState::Starting => "starting",
-        StripState::Paused => "paused",
-        StripState::Down => "down",
-    }
-}
-
-const fn state_words(state: StripState) -> &'static str {
-    match state {
-        StripState::CutOff => "up, cut off from the majority",
-        other => state_class(other),
     }
 }

@@ -10,6 +10,7 @@ mod plot;
 
 mod charts;
 mod lanes;
+mod matrix;
 
 mod tables;
 

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::charts::{charts, heading};
 use super::plot::{key, time_axis};
 use super::style::{PATTERNS, STYLE};
-use super::{lanes, tables};
+use super::{lanes, matrix, tables};
 use crate::check::Outcome;
 use crate::history::OperationKind;
 use crate::report::words::{self, counted, duration, percent};
@@ -135,15 +135,15 @@ fn over_time(report: &Report) -> Markup {
                 "Seconds since the clock started, in steps of " (axis.width_us / 1_000_000)
                 " s; an operation stands where it was meant to start. Faults are shaded: "
                 (key("on-process", "of processes,")) (key("on-network", "of the network."))
-                "However few operations were not served, they are drawn a few pixels tall. Point at "
-                "a drawing for its figures."
+                "However few operations were not served, they are drawn a few pixels tall. Point "
+                "at a drawing for its figures."
             }
             div.time {
                 (lanes::phases(report, axis))
                 (lanes::faults(report, axis))
                 (time_axis(axis))
                 @for kind in report.series.keys() { (one_kind(report, axis, *kind)) }
-                (lanes::hosts(report, axis))
+                (matrix::hosts(report, axis))
                 (time_axis(axis))
             }
         }

@@ -2,12 +2,17 @@
 //! colour vision can tell apart; what failed is hatched as well, so it survives grey printing.
 
 /// Patterns that the style sheet refers to.
-pub const PATTERNS: &str = r##"<svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>
-<pattern id="hatch-failed" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
-<rect width="6" height="6" class="failed-base"/><rect width="2" height="6" class="failed-line"/></pattern>
+pub const PATTERNS: &str = r##"
+<svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>
+<pattern id="hatch-failed" width="6" height="6" patternUnits="userSpaceOnUse"
+  patternTransform="rotate(45)">
+<rect width="6" height="6" class="failed-base"/><rect width="2" height="6" class="failed-line"/>
+</pattern>
 <pattern id="hatch-unknown" width="5" height="5" patternUnits="userSpaceOnUse">
-<rect width="5" height="5" class="unknown-base"/><rect width="2" height="2" class="unknown-dot"/></pattern>
-</defs></svg>"##;
+<rect width="5" height="5" class="unknown-base"/><rect width="2" height="2" class="unknown-dot"/>
+</pattern>
+</defs></svg>
+"##;
 
 /// The style sheet.
 pub const STYLE: &str = r#"
@@ -87,7 +92,8 @@ dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr))
 dt { color: var(--soft); font-size: .82rem; }
 dd { margin: 0; font-variant-numeric: tabular-nums; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 8px;
-  padding: .6rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .88rem; margin: 0 0 .7rem; }
+  padding: .6rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .88rem;
+  margin: 0 0 .7rem; }
 .time { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   padding: .8rem 1.1rem .8rem .8rem; overflow: hidden; }
 .row { display: grid; grid-template-columns: 4.6rem 1fr; column-gap: .45rem; }
@@ -96,7 +102,7 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: 8px
 .legend b { color: var(--ink); }
 .gutter { position: relative; text-align: right; color: var(--soft); font-size: .75rem;
   line-height: 1.25rem; }
-.gutter.name { line-height: 11px; overflow: hidden; text-overflow: ellipsis; }
+.gutter.name { line-height: 11px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .mark { position: absolute; right: 0; transform: translateY(-50%); line-height: 1;
   white-space: nowrap; }
 svg.plot, svg.strip { display: block; width: 100%; border-bottom: 1px solid var(--line); }

@@ -90,6 +90,7 @@ impl Status {
             EventKind::Settled { settled: true, .. }
             | EventKind::WorldApplied { .. }
             | EventKind::Measured { .. }
+            | EventKind::Digest { .. }
             | EventKind::Usage(_)
             | EventKind::RunFinished { .. } => {}
         }

@@ -7,6 +7,7 @@
 
 mod model;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -177,6 +178,10 @@ impl Runtime for Fake {
         "(an imitated host has no log)".into()
     }
 
+    fn log_alarms(&self, _host: HostIndex) -> Vec<String> {
+        Vec::new()
+    }
+
     fn usage(&self) -> Usage {
         let host = |(_, info): (HostIndex, &crate::host::HostInfo)| HostUsage {
             host: info.id.clone(),
@@ -223,8 +228,17 @@ impl Client for FakeClient {
 
     async fn status(&self) -> Result<Status, StatusError> {
         let status = lock(&self.model).status(self.host);
-        status.ok_or_else(|| StatusError("an imitated host that does not run".into()))
+        status.ok_or_else(not_running)
     }
+
+    async fn digest(&self) -> Result<Option<BTreeMap<String, String>>, StatusError> {
+        let digest = lock(&self.model).digest(self.host);
+        digest.map(Some).ok_or_else(not_running)
+    }
+}
+
+fn not_running() -> StatusError {
+    StatusError("an imitated host that does not run".into())
 }
 
 fn lock(model: &Mutex<Model>) -> MutexGuard<'_, Model> {

@@ -94,6 +94,16 @@ impl Model {
         })
     }
 
+    /// What a running host holds: everything, when it is the registry or a mirror.
+    pub fn digest(&self, host: HostIndex) -> Option<BTreeMap<String, String>> {
+        let running = self.process(host) == Process::Running;
+        let holds = self.registry.contains(&host) || self.mirrors.contains(&host);
+        let version = |(name, entry): (&String, &Entry)| {
+            (name.clone(), format!("{}:{}", entry.seq, entry.value))
+        };
+        running.then(|| self.names.iter().filter(|_| holds).map(version).collect())
+    }
+
     pub fn operate(
         &mut self,
         host: HostIndex,

@@ -7,11 +7,13 @@
 
 pub mod enclosure;
 
+mod alarms;
 mod process;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use fabric::tap::Tap;
 use fabric::{Fabric, HostIndex, HostNet, LinkReport, PolicyTable};
 use tokio::sync::watch;
 
@@ -82,6 +84,14 @@ impl Local {
         &self.hosts[usize::from(host.0)]
     }
 
+    /// Lets somebody look at every packet; none ends that.
+    ///
+    /// # Errors
+    /// When the network has stopped.
+    pub fn set_tap(&self, tap: Option<Tap>) -> Result<(), RuntimeError> {
+        Ok(self.fabric.set_tap(tap)?)
+    }
+
     /// The folder of a host.
     #[must_use]
     pub fn home(&self, host: HostIndex) -> PathBuf {
@@ -136,6 +146,10 @@ impl Runtime for Local {
         let text = std::fs::read(self.host(host).log_path()).unwrap_or_default();
         let tail = &text[text.len().saturating_sub(LOG_TAIL_BYTES)..];
         String::from_utf8_lossy(tail).into_owned()
+    }
+
+    fn log_alarms(&self, host: HostIndex) -> Vec<String> {
+        alarms::of_file(&self.host(host).log_path())
     }
 
     fn usage(&self) -> Usage {

@@ -1,0 +1,364 @@
+//! The judgement: facts in, checks out. Pure.
+
+use serde::Serialize;
+
+use super::facts::{Facts, Tun};
+
+/// Open files that the harness needs for each host: its device, namespace, folder, process, log
+/// and client connections.
+const FILES_PER_HOST: u64 = 8;
+
+/// Open files that the harness needs for itself.
+const FILES_OF_HARNESS: u64 = 64;
+
+/// Processes and threads for each host: a node has as many workers as there are processors, at
+/// most four, and a few more threads.
+const TASKS_PER_HOST: u64 = 8;
+
+/// The hosts of a plan of the usual size: below this something is worth a warning.
+const USUAL_HOSTS: u64 = 101;
+
+/// Memory of one host, bytes, with room to spare.
+const MEMORY_PER_HOST: u64 = 20 << 20;
+
+/// Disk that the reports and disks of one run may take.
+const DISK_OF_RUN: u64 = 1 << 30;
+
+/// How good something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// It matters to nothing yet.
+    Note,
+    /// As it should be.
+    Ok,
+    /// Small plans work, or one thing less does.
+    Warn,
+    /// No run works.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What.
+    pub name: &'static str,
+    /// How good it is.
+    pub level: Level,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// Everything that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// True when plans can be run here.
+    pub works: bool,
+    /// One after another.
+    pub checks: Vec<Check>,
+}
+
+/// Judges what was seen.
+#[must_use]
+pub fn examine(facts: &Facts) -> Report {
+    let mut checks = vec![linux(facts), tun(facts)];
+    if !facts.root {
+        checks.push(user_namespaces(facts));
+    }
+    checks.extend([
+        trial(facts),
+        open_files(facts),
+        processes(facts),
+        memory(facts),
+        disk(facts),
+        docker(facts),
+    ]);
+    Report {
+        works: checks.iter().all(|check| check.level != Level::Fail),
+        checks,
+    }
+}
+
+impl Check {
+    fn new(name: &'static str, level: Level, found: impl Into<String>) -> Check {
+        Check {
+            name,
+            level,
+            found: found.into(),
+            remedy: None,
+        }
+    }
+
+    fn fix(mut self, remedy: impl Into<String>) -> Check {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+fn linux(facts: &Facts) -> Check {
+    let Some(kernel) = &facts.kernel else {
+        return Check::new(
+            "Linux",
+            Level::Fail,
+            "this is not Linux, or /proc is missing",
+        )
+        .fix("run on Linux, or in a Linux virtual machine");
+    };
+    let user = if facts.root { "root" } else { "a normal user" };
+    let processors = plural(facts.processors as u64, "processor");
+    Check::new(
+        "Linux",
+        Level::Ok,
+        format!("{kernel}, {processors}, {user}"),
+    )
+}
+
+fn tun(facts: &Facts) -> Check {
+    let name = "TUN device";
+    match &facts.tun {
+        Tun::Usable => Check::new(name, Level::Ok, "/dev/net/tun opens"),
+        Tun::Missing => Check::new(name, Level::Fail, "/dev/net/tun is missing").fix(
+            "as root: `modprobe tun`; in a container: start it with `--device /dev/net/tun`, or \
+             `mkdir -p /dev/net && mknod /dev/net/tun c 10 200`",
+        ),
+        Tun::Forbidden => Check::new(name, Level::Fail, "/dev/net/tun: permission denied").fix(
+            "as root: `chmod 0666 /dev/net/tun`; to keep it, write `KERNEL==\"tun\", \
+             MODE=\"0666\"` to /etc/udev/rules.d/80-tun.rules",
+        ),
+        Tun::Broken(error) => Check::new(name, Level::Fail, format!("/dev/net/tun: {error}"))
+            .fix("load the driver as root: `modprobe tun` (the kernel needs CONFIG_TUN)"),
+    }
+}
+
+/// The settings that keep a normal user from making namespaces.
+fn user_namespaces(facts: &Facts) -> Check {
+    let name = "user namespaces";
+    let forbidden = |setting: &str, remedy: &str| {
+        // The trial tells whether they work after all, for example by an AppArmor profile.
+        let level = if facts.trial.is_ok() {
+            Level::Warn
+        } else {
+            Level::Fail
+        };
+        Check::new(
+            name,
+            level,
+            format!("{setting} forbids them to normal users"),
+        )
+        .fix(format!("as root: `sysctl -w {remedy}`; or run as root"))
+    };
+    if facts.max_user_namespaces == Some(0) {
+        return forbidden(
+            "user.max_user_namespaces=0",
+            "user.max_user_namespaces=10000",
+        );
+    }
+    if facts.unprivileged_userns_clone == Some(0) {
+        return forbidden(
+            "kernel.unprivileged_userns_clone=0",
+            "kernel.unprivileged_userns_clone=1",
+        );
+    }
+    if facts.apparmor_restricts == Some(1) {
+        return forbidden(
+            "kernel.apparmor_restrict_unprivileged_userns=1",
+            "kernel.apparmor_restrict_unprivileged_userns=0",
+        );
+    }
+    Check::new(name, Level::Ok, "no setting forbids them")
+}
+
+fn trial(facts: &Facts) -> Check {
+    let name = "local runtime";
+    match &facts.trial {
+        Ok(()) => {
+            let found = "namespaces, devices and a packet between two hosts: tried, works";
+            Check::new(name, Level::Ok, found)
+        }
+        Err(said) => {
+            let check = Check::new(name, Level::Fail, said.clone());
+            match facts.tun {
+                Tun::Usable => check.fix(
+                    "in a container: allow unshare(2) and mount(2) (`--privileged` does); \
+                     elsewhere: see above, or run as root",
+                ),
+                _ => check.fix("see the TUN device above"),
+            }
+        }
+    }
+}
+
+fn open_files(facts: &Facts) -> Check {
+    let name = "open files";
+    let Some(limit) = facts.open_files else {
+        return Check::new(name, Level::Ok, "no limit");
+    };
+    let hosts = limit.saturating_sub(FILES_OF_HARNESS) / FILES_PER_HOST;
+    let found = format!("{limit}, enough for about {}", plural(hosts, "host"));
+    if hosts >= USUAL_HOSTS {
+        return Check::new(name, Level::Ok, found);
+    }
+    let wanted = FILES_OF_HARNESS + USUAL_HOSTS * FILES_PER_HOST;
+    let remedy = if facts.open_files_hard.is_some_and(|hard| hard < wanted) {
+        format!("as root: `ulimit -n {wanted}` or more, for {USUAL_HOSTS} hosts")
+    } else {
+        format!("`ulimit -n {wanted}` or more, for {USUAL_HOSTS} hosts")
+    };
+    Check::new(name, Level::Warn, found).fix(remedy)
+}
+
+fn processes(facts: &Facts) -> Check {
+    let name = "processes";
+    let Some(limit) = facts.processes else {
+        return Check::new(name, Level::Ok, "no limit");
+    };
+    let hosts = limit / TASKS_PER_HOST;
+    let found = format!(
+        "{limit}, threads too: enough for about {}",
+        plural(hosts, "host")
+    );
+    if hosts >= USUAL_HOSTS {
+        return Check::new(name, Level::Ok, found);
+    }
+    Check::new(name, Level::Warn, found)
+        .fix("raise `ulimit -u`, or the limit of the container (`--pids-limit`)")
+}
+
+fn memory(facts: &Facts) -> Check {
+    let name = "memory";
+    let Some(bytes) = facts.memory_available else {
+        return Check::new(name, Level::Warn, "the kernel does not say");
+    };
+    let hosts = bytes / MEMORY_PER_HOST;
+    let found = format!("{} available: about {}", size(bytes), plural(hosts, "host"));
+    if hosts >= USUAL_HOSTS {
+        return Check::new(name, Level::Ok, found);
+    }
+    Check::new(name, Level::Warn, found).fix("run plans with fewer nodes: `--set system.nodes=12`")
+}
+
+fn disk(facts: &Facts) -> Check {
+    let name = "reports";
+    if !facts.reports_writable {
+        return Check::new(name, Level::Warn, "the folder of reports cannot be written")
+            .fix("give `harness run` another folder with `--out DIR`");
+    }
+    match facts.disk_free {
+        Some(bytes) if bytes < DISK_OF_RUN => {
+            Check::new(name, Level::Warn, format!("{} free", size(bytes)))
+                .fix("remove old runs below reports/, or give another folder with `--out DIR`")
+        }
+        Some(bytes) => Check::new(name, Level::Ok, format!("{} free", size(bytes))),
+        None => Check::new(name, Level::Warn, "the free space is not known"),
+    }
+}
+
+fn docker(facts: &Facts) -> Check {
+    let found = if facts.docker {
+        "an engine answers; nothing uses it yet"
+    } else {
+        "no engine answers; nothing needs one"
+    };
+    Check::new("Docker", Level::Note, found)
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..0x4000_0000 => format!("{} MiB", bytes >> 20),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{human, json};
+    use super::*;
+
+    fn root() -> Facts {
+        Facts {
+            kernel: Some("6.18.0".into()),
+            processors: 2,
+            memory_available: Some(20 << 30),
+            root: true,
+            tun: Tun::Usable,
+            max_user_namespaces: Some(95_000),
+            unprivileged_userns_clone: None,
+            apparmor_restricts: None,
+            trial: Ok(()),
+            open_files: Some(1024),
+            open_files_hard: Some(524_288),
+            processes: Some(32_768),
+            reports_writable: true,
+            disk_free: Some(50 << 30),
+            docker: false,
+        }
+    }
+
+    #[test]
+    fn root_on_a_sound_machine() {
+        let report = examine(&root());
+        assert!(report.works);
+        insta::assert_snapshot!(human(&report, false));
+        insta::assert_snapshot!("root_as_json", json(&report));
+    }
+
+    #[test]
+    fn a_normal_user_with_a_forbidden_setting() {
+        let refused = "this machine does not allow new namespaces: EPERM";
+        let report = examine(&Facts {
+            root: false,
+            apparmor_restricts: Some(1),
+            trial: Err(refused.into()),
+            reports_writable: false,
+            open_files: Some(256),
+            ..root()
+        });
+        assert!(!report.works);
+        insta::assert_snapshot!(human(&report, false));
+    }
+
+    #[test]
+    fn a_machine_without_tun() {
+        let report = examine(&Facts {
+            tun: Tun::Missing,
+            trial: Err("could not open /dev/net/tun: No such file or directory".into()),
+            ..root()
+        });
+        assert!(!report.works);
+        insta::assert_snapshot!(human(&report, false));
+    }
+
+    #[test]
+    fn a_user_who_may_not_use_tun_is_told_the_udev_rule() {
+        let report = examine(&Facts {
+            root: false,
+            tun: Tun::Forbidden,
+            ..root()
+        });
+        let tun = &report.checks[1];
+        assert_eq!(tun.level, Level::Fail);
+        assert!(
+            tun.remedy
+                .as_ref()
+                .is_some_and(|text| text.contains("udev"))
+        );
+    }
+
+    #[test]
+    fn a_setting_that_forbids_nothing_after_all_is_no_failure() {
+        let report = examine(&Facts {
+            root: false,
+            apparmor_restricts: Some(1),
+            ..root()
+        });
+        assert!(report.works);
+        assert_eq!(report.checks[2].level, Level::Warn);
+    }
+}
