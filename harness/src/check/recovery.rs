@@ -5,9 +5,10 @@
 //! second; a window is good when the served share of its owed operations is at least the calm's,
 //! and one without owed operations is neither good nor bad. The fault is recovered from at the
 //! beginning of the first `STABLE_WINDOWS` good windows in a row. Each fault has until the next
-//! one starts, or the timeline ends. One that is followed by the next too soon to tell is named
-//! and not judged: what counts then is how the last of them was recovered from. Where the calm
-//! itself was hardly available, coming back to it is no recovery, and the outcome is unknown.
+//! one starts, or the timeline ends. One that is followed by the next too soon to tell, or that
+//! ends while another goes on, is named and not judged: what counts then is how the last of them
+//! was recovered from. Where the calm itself was hardly available, coming back to it is no
+//! recovery, and the outcome is unknown.
 
 use super::owed::Owed;
 use super::{Checker, Finding, Outcome};
@@ -68,6 +69,12 @@ impl Checker for RecoveryChecker {
             .filter_map(|(fault, run)| Some((&fault.id, run.stopped_us?)))
             .filter(|(_, stopped)| *stopped < end)
             .map(|(id, stopped)| {
+                if ends_inside_another(history, stopped, end) {
+                    return (
+                        None,
+                        format!("{id}: another fault was still active when it ended"),
+                    );
+                }
                 let next = starts
                     .iter()
                     .copied()
@@ -98,6 +105,16 @@ impl Checker for RecoveryChecker {
         };
         Finding::new(self, outcome, summary, texts)
     }
+}
+
+/// True when another fault goes on at this moment and ends later within the timeline.
+fn ends_inside_another(history: &History, stopped: u64, end: u64) -> bool {
+    history.faults.iter().any(|other| {
+        other.started_us.is_some_and(|start| start < stopped)
+            && other
+                .stopped_us
+                .is_some_and(|stop| stop > stopped && stop < end)
+    })
 }
 
 /// How the time after a fault went.
