@@ -15,8 +15,7 @@ const BEFORE_THE_KILL: usize = 16;
 
 /// Registers names in parallel until the owner is killed in the middle of it; returns those that
 /// were acknowledged. What the owner does after an acknowledgement is cut off somewhere for the
-/// last
-/// ones.
+/// last ones.
 async fn acknowledged_before_death(world: &mut World, owner: usize) -> Vec<String> {
     let owner = Arc::new(world.nodes[owner].take().expect("the owner runs"));
     let acknowledged = Arc::new(AtomicUsize::new(0));

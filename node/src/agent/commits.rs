@@ -25,8 +25,7 @@ impl Commits {
     }
 
     /// Grant and record, for each claim that so many mirrors committed in one epoch. Whether they
-    /// are
-    /// the group, [`Entry::verify`] knows.
+    /// are the group, [`Entry::verify`] knows.
     #[must_use]
     pub fn entries(&self, majority: usize) -> Vec<Entry> {
         let mut rounds: Vec<Vec<&Commitment>> = Vec::new();

@@ -215,8 +215,7 @@ async fn ask_group(
 }
 
 /// Stores a new grant at its group. If that fails, readers put it together from the commits, and it
-/// is
-/// settled when the registry is back.
+/// is settled when the registry is back.
 fn store_in_background(agent: &Arc<Agent>, entry: Entry) {
     let Ok(permit) = agent.stores.clone().try_acquire_owned() else {
         return;

@@ -48,8 +48,7 @@ pub struct Commit {
 }
 
 /// A commit together with the claim it answers, and the record that was kept with it: the proof
-/// that
-/// a mirror shows to others.
+/// that a mirror shows to others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commitment {
     /// The owner's claim.
@@ -105,8 +104,7 @@ impl Signed<Claim> {
 
 impl Commitment {
     /// Checks all signatures, that the commit answers the claim, and that the record goes with it.
-    /// The
-    /// record may have expired: the promise has not.
+    /// The record may have expired: the promise has not.
     ///
     /// # Errors
     /// [`Invalid::Signature`] or [`Invalid::Mismatch`].
