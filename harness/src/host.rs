@@ -63,6 +63,13 @@ impl Inventory {
         u16::try_from(self.hosts.len()).expect("checked when the inventory was made")
     }
 
+    /// The number of hosts, also when there are more than can be numbered: what was read from a
+    /// file must be counted before anything else is asked of it.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.hosts.len()
+    }
+
     /// True when there is no host.
     #[must_use]
     pub fn is_empty(&self) -> bool {

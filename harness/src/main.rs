@@ -23,10 +23,28 @@ enum Command {
     #[command(flatten)]
     Harness(cli::Command),
     /// Run one node of the directory, the system that the harness is proved on.
+    #[command(after_long_help = NODE_EXAMPLES)]
     Node(node::cli::NodeArgs),
     /// Run the directory's central registry.
+    #[command(after_long_help = REGISTRY_EXAMPLES)]
     Registry(node::cli::RegistryArgs),
 }
+
+/// Shown below `harness node --help`.
+const NODE_EXAMPLES: &str = "\
+Examples:
+  harness node --dir n1 --listen 127.0.0.1:7101 --registry http://127.0.0.1:7000 --registry-key @key
+  curl --unix-socket n1/api.sock http://node/v1/status
+
+Exit codes: 0 ended by a signal, 64 wrong usage, 70 could not go on, 101 a panic";
+
+/// Shown below `harness registry --help`.
+const REGISTRY_EXAMPLES: &str = "\
+Examples:
+  harness registry keygen --dir reg > key
+  harness registry --dir reg --listen 127.0.0.1:7000 --p2p 127.0.0.1:7100 --mirrors 3 --replicas 3
+
+Exit codes: 0 ended by a signal, 64 wrong usage, 70 could not go on, 101 a panic";
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -4,7 +4,7 @@
 //! any order. There is no undo anywhere: when a fault ends, the world is folded again without it
 //! and the difference is acted upon.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use fabric::{HostIndex, LinkPolicy, PolicyTable};
 
@@ -28,8 +28,8 @@ pub enum Process {
 pub struct World {
     processes: Vec<Process>,
     restarts: Vec<u32>,
-    base: LinkPolicy,
-    links: BTreeMap<(HostIndex, HostIndex), LinkPolicy>,
+    wipes: Vec<u32>,
+    links: PolicyTable,
 }
 
 /// A fault that is active, with the hosts that it was found to aim at.
@@ -64,8 +64,8 @@ impl World {
         World {
             processes: vec![Process::Running; usize::from(hosts)],
             restarts: vec![0; usize::from(hosts)],
-            base,
-            links: BTreeMap::new(),
+            wipes: vec![0; usize::from(hosts)],
+            links: PolicyTable::uniform(hosts, base),
         }
     }
 
@@ -87,10 +87,16 @@ impl World {
         self.restarts[usize::from(host.0)]
     }
 
+    /// How often a host's disk was to be emptied so far.
+    #[must_use]
+    pub fn wipes(&self, host: HostIndex) -> u32 {
+        self.wipes[usize::from(host.0)]
+    }
+
     /// The policy of a link.
     #[must_use]
     pub fn link(&self, from: HostIndex, to: HostIndex) -> &LinkPolicy {
-        self.links.get(&(from, to)).unwrap_or(&self.base)
+        self.links.get(from, to)
     }
 
     /// Sets a process to this state unless it is in a worse one.
@@ -104,18 +110,18 @@ impl World {
         self.restarts[usize::from(host.0)] += 1;
     }
 
-    /// Changes the policy of one link.
-    pub fn bend_link(
+    /// Wants a host's disk emptied once more.
+    pub fn add_wipe(&mut self, host: HostIndex) {
+        self.wipes[usize::from(host.0)] += 1;
+    }
+
+    /// Lays a policy over those that these links have.
+    pub fn bend_links(
         &mut self,
-        from: HostIndex,
-        to: HostIndex,
-        change: impl FnOnce(&mut LinkPolicy),
+        links: impl IntoIterator<Item = (HostIndex, HostIndex)>,
+        added: &LinkPolicy,
     ) {
-        change(
-            self.links
-                .entry((from, to))
-                .or_insert_with(|| self.base.clone()),
-        );
+        self.links.compose(links, added);
     }
 
     /// Every directed link that starts or ends at one of these hosts, each once.
@@ -134,20 +140,13 @@ impl World {
         &'a self,
         other: &'a World,
     ) -> impl Iterator<Item = (HostIndex, HostIndex)> + use<'a> {
-        self.links
-            .iter()
-            .filter(|((from, to), policy)| *policy != other.link(*from, *to))
-            .map(|(link, _)| *link)
+        self.links.differences(&other.links)
     }
 
     /// The links as the fabric takes them.
     #[must_use]
     pub fn policies(&self) -> PolicyTable {
-        let mut table = PolicyTable::uniform(self.hosts(), self.base.clone());
-        for ((from, to), policy) in &self.links {
-            table.set(*from, *to, policy.clone());
-        }
-        table
+        self.links.clone()
     }
 
     /// True when the host's process runs in this world and it can exchange packets, both ways,
@@ -199,25 +198,36 @@ pub enum Action {
     Pause(HostIndex),
     /// Let a frozen process go on.
     Resume(HostIndex),
+    /// Empty the disk; the process does not exist then.
+    Wipe(HostIndex),
 }
 
 /// What must be done so that `actual` becomes `wanted`: links first, all at once, then processes.
 #[must_use]
 pub fn reconcile(actual: &World, wanted: &World) -> Vec<Action> {
     let mut actions = Vec::new();
-    if actual.base != wanted.base || actual.links != wanted.links {
+    if actual.links != wanted.links {
         actions.push(Action::SetLinks);
     }
     for host in (0..wanted.hosts()).map(HostIndex) {
         let restarted = wanted.restarts(host) > actual.restarts(host);
-        actions.extend(process_steps(
-            actual.process(host),
-            wanted.process(host),
-            restarted,
-            host,
-        ));
+        let mut process = actual.process(host);
+        if wanted.wipes(host) > actual.wipes(host) {
+            actions.extend(wipe_steps(process, host));
+            process = Process::Dead;
+        }
+        let wanted = wanted.process(host);
+        actions.extend(process_steps(process, wanted, restarted, host));
     }
     actions
+}
+
+/// The steps that leave a dead process with an empty disk.
+fn wipe_steps(actual: Process, host: HostIndex) -> Vec<Action> {
+    match actual {
+        Process::Dead => vec![Action::Wipe(host)],
+        Process::Running | Process::Paused => vec![Action::Kill(host), Action::Wipe(host)],
+    }
 }
 
 /// The steps for one host.

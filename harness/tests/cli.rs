@@ -132,6 +132,7 @@ fn every_command_explains_itself_with_examples() {
         "init",
         "schema",
         "doctor",
+        "sweep",
         "bench",
         "completions",
         "man",
@@ -149,6 +150,17 @@ fn every_command_explains_itself_with_examples() {
         let short = desk.call(&[command, "-h"]);
         assert_eq!((short.code, short.err.as_str()), (Some(0), ""), "{command}");
     }
+    let parts = [
+        &["bench", "fabric"][..],
+        &["bench", "boot"],
+        &["node"],
+        &["registry"],
+    ];
+    for part in parts {
+        let help = desk.call(&[part, &["--help"]].concat());
+        assert!(help.out.contains("\nExamples:\n  harness "), "{part:?}");
+    }
+    assert!(!overview.out.contains("inside"), "not for people");
 }
 
 #[test]
@@ -214,6 +226,16 @@ fn wrong_usage_is_refused_with_what_was_probably_meant() {
         assert!(transcript.ends_with("[exit 64]\n"), "{transcript}");
     }
     insta::assert_snapshot!("wrong_usage", transcripts.join("\n"));
+}
+
+#[test]
+fn limits_that_the_local_runtime_cannot_keep_are_refused_before_anything_is_started() {
+    let desk = Desk::new();
+    let limits = "system.limits.memory=64MiB";
+    let said = desk.call(&["run", "small.yaml", "--runtime", "local", "--set", limits]);
+    assert_eq!(said.code, Some(64), "{}", said.err);
+    assert!(said.err.contains("`system.limits`"), "{}", said.err);
+    assert_eq!(desk.files(), BTreeSet::from(["small.yaml".to_owned()]));
 }
 
 #[test]

@@ -167,6 +167,26 @@ fn nobody_saying_what_it_holds_is_unknown() {
 }
 
 #[test]
+fn a_ready_host_that_does_not_say_what_it_holds_is_unknown() {
+    let finding = only("mirror-silent", "convergence", Outcome::Unknown);
+    assert!(finding.evidence[0].contains("node-3"), "{finding:?}");
+    assert_eq!(finding.evidence.len(), 1, "{finding:?}");
+}
+
+#[test]
+fn what_differs_whatever_a_silent_host_holds_fails() {
+    let finding = only("silent-and-behind", "convergence", Outcome::Fail);
+    assert!(finding.evidence[0].contains("on node-2"), "{finding:?}");
+    assert!(finding.evidence[1].contains("node-3"), "{finding:?}");
+}
+
+#[test]
+fn operations_that_the_harness_started_late_are_unknown() {
+    let finding = only("started-late", "harness", Outcome::Unknown);
+    assert!(finding.evidence[0].contains("1 of 4"), "{finding:?}");
+}
+
+#[test]
 fn a_panic_in_a_log_fails() {
     let finding = only("log-alarm", "unexpected-exits", Outcome::Fail);
     assert!(finding.evidence[0].contains("panicked at"), "{finding:?}");
@@ -180,7 +200,9 @@ fn slower_than_expected_fails() {
 
 #[test]
 fn an_outage_that_outlives_its_fault_for_too_long_fails() {
-    only("late-recovery", "recovery", Outcome::Fail);
+    let finding = only("late-recovery", "recovery", Outcome::Fail);
+    let late = "kill-1: stable only after 4s (at most 2s), first success after 4s 50ms 999us";
+    assert_eq!(finding.evidence, [late]);
     all_pass("recovery");
 }
 

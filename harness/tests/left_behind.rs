@@ -10,13 +10,26 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use harness::seed::{Stream, generator};
 use rand::RngExt;
 
-/// Kills, at moments drawn with a fixed seed; more by the environment for a nightly run.
-const KILLS: u32 = 5;
+/// How often a run is killed; `HARNESS_TEST_KILLS` sets another number, for example by night.
+const KILLS: u32 = 20;
+
+/// How many of the kills, the first ones, are during boot.
+const KILLS_AT_BOOT: u32 = 3;
+
+/// The seed of the moments; `HARNESS_TEST_SEED` sets another one.
+const SEED: u64 = 7;
+
+/// The moments of the kills, milliseconds. The latest one keeps twenty runs within a minute and a
+/// half on a loaded machine; so that it can be amid faults, those of the plan begin early.
+const KILL_FROM_MS: u64 = 20;
+const KILL_AT_BOOT_UNTIL_MS: u64 = 400;
+const KILL_UNTIL_MS: u64 = 4000;
 
 /// How long the kernel may take to end everything.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,14 +40,14 @@ question: Is anything left when the harness is killed?
 system: {registry: 1, nodes: 8, mirrors: 5, replicas: 3}
 workload: {names: 20, rates: {register: 2/s, resolve: 20/s, update: 2/s}}
 timeline:
-  - {at: 1s, for: 2s, targets: registry, fault: kill}
-  - {at: 1s, for: 4s, targets: {minority: nodes}, fault: {latency: {mean: 50ms}}}
+  - {at: 200ms, for: 2s, targets: registry, fault: kill}
+  - {at: 200ms, for: 4s, targets: {minority: nodes}, fault: {latency: {mean: 50ms}}}
 duration: 30s
 ";
 
-fn kills() -> u32 {
-    let wanted = std::env::var("HARNESS_TEST_KILLS").ok();
-    wanted.and_then(|text| text.parse().ok()).unwrap_or(KILLS)
+/// A number from the environment.
+fn number<T: FromStr>(variable: &str) -> Option<T> {
+    std::env::var(variable).ok()?.parse().ok()
 }
 
 #[test]
@@ -42,11 +55,16 @@ fn nothing_is_left_after_sigkill_at_any_moment() {
     if !local_runtime_works() {
         return;
     }
-    let mut rng = generator(7, Stream::Compile);
-    for kill in 0..kills() {
-        // The first kill is always during boot.
-        let upper = if kill == 0 { 300 } else { 8000 };
-        let delay = Duration::from_millis(rng.random_range(20..upper));
+    let seed = number("HARNESS_TEST_SEED").unwrap_or(SEED);
+    println!("the moments are drawn with HARNESS_TEST_SEED={seed}");
+    let mut rng = generator(seed, Stream::Compile);
+    for kill in 0..number("HARNESS_TEST_KILLS").unwrap_or(KILLS) {
+        let until_ms = if kill < KILLS_AT_BOOT {
+            KILL_AT_BOOT_UNTIL_MS
+        } else {
+            KILL_UNTIL_MS
+        };
+        let delay = Duration::from_millis(rng.random_range(KILL_FROM_MS..until_ms));
         let (folder, marker) = (tempfile::tempdir().expect("a folder"), marker(kill));
         let mut harness = start(folder.path(), &marker);
         std::thread::sleep(delay);

@@ -9,7 +9,7 @@ use std::path::Path;
 use harness::check;
 use harness::history::{EventSink, History, HistoryWriter};
 use harness::plan::{self, LoadedPlan};
-use harness::report::{Report, html, summary, verdict_json};
+use harness::report::{Report, html, junit, markdown, summary, verdict_json};
 use harness::run::{Run, carry_out};
 use harness::runtime::fake::Fake;
 use harness::schedule;
@@ -77,6 +77,36 @@ fn a_system_without_mirrors_fails_the_same_plan() {
     assert_eq!(report.outcome, check::Outcome::Fail);
     let text = summary::render(&report, Path::new("reports/run/report.html"), false);
     insta::assert_snapshot!("outage_summary", text);
+    insta::assert_snapshot!("outage_markdown", markdown::render(&report));
+    insta::assert_snapshot!("outage_junit", junit::render(&report));
+}
+
+#[test]
+fn the_page_of_a_run_is_whole_and_stands_alone() {
+    let report = report_of(&shipped("central-outage", &["system.mirrors=0"]), 7);
+    let page = html::render(&report);
+    assert!(page.contains("<title>fail: central-outage</title>"));
+    assert!(page.contains(r#"<header class="banner fail">"#));
+    let faults: Vec<&str> = report
+        .faults
+        .iter()
+        .map(|fault| fault.id.as_str())
+        .collect();
+    assert_eq!(faults, ["registry-dies", "slow-mirrors"]);
+    let hosts: Vec<&str> = report
+        .header
+        .hosts
+        .iter()
+        .map(|(_, host)| host.id.0.as_str())
+        .collect();
+    assert_eq!(hosts.len(), 25);
+    for name in faults.into_iter().chain(hosts) {
+        // As the whole text of an element: `node-1` is a part of `node-10` too.
+        assert!(page.contains(&format!(">{name}<")), "{name} is missing");
+    }
+    for outside in ["http://", "https://", "src=", "href=", "@import"] {
+        assert!(!page.contains(outside), "`{outside}` is in the page");
+    }
 }
 
 #[test]

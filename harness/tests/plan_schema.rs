@@ -29,6 +29,7 @@ system:
   mirrors: 6
   replicas: 5
   bugs: { registry: [ack-before-commit] }
+  limits: { memory: 64MiB, cpus: 0.5 }
 network: { latency: 10ms, jitter: 2ms, loss: 0.1%, bandwidth: 10mbit }
 workload:
   names: 50
@@ -51,6 +52,7 @@ timeline:
     targets: { majority: { count: 5, of: nodes } }
     fault: { latency: { mean: 300ms, jitter: 100ms, distribution: normal } }
   - { at: 6s, for: 1s, targets: node-2, fault: { loss: { rate: 2% } } }
+  - { at: 7s, for: 1s, targets: node-3, fault: wipe }
 settle: 40s
 expect:
   availability: { register: 99%, resolve: 99.9%, update: 100% }
@@ -69,6 +71,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("registry: 1\n", "registry: 2\n"),
     ("nodes: 12", "nodes: twelve"),
     ("count: 4", "count: 0"),
+    ("memory: 64MiB", "memory: 64"),
+    ("cpus: 0.5", "cpus: half"),
     ("latency: 10ms, jitter", "latency: 10, jitter"),
     ("loss: 0.1%", "loss: 101%"),
     ("bandwidth: 10mbit", "bandwidth: 10mb"),

@@ -1,24 +1,24 @@
 //! A system that starts and then does nothing: how long it takes, and what it costs.
 //!
-//! Real processes on the local runtime, inside the enclosure, on the disk of the temporary folder,
-//! because a node that starts waits for its disk. No workload, no faults.
+//! Real processes, on the local runtime inside the enclosure, or in containers, on the disk of the
+//! temporary folder, because a node that starts waits for its disk. No workload, no faults.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fabric::HostIndex;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::{BenchError, Budget, Figure, Section};
 use crate::history::{EventSink, HistoryWriter, Usage};
 use crate::host::HostId;
-use crate::plan;
-use crate::run::Lab;
+use crate::plan::{self, Limits};
+use crate::run::{Lab, On, asked_to_stop};
 use crate::runtime::Runtime;
+use crate::runtime::docker::{Docker, Setup};
 use crate::runtime::local::Local;
-use crate::schedule;
+use crate::schedule::{self, Schedule};
 use crate::system::{Directory, System};
 
 /// How long all nodes together may take to get ready.
@@ -40,26 +40,36 @@ struct Folder(PathBuf);
 
 /// What was seen.
 struct Seen {
-    network: Duration,
+    set_up: Duration,
     ready: Duration,
+    stopped: Duration,
     before: Usage,
     after: Usage,
     open_files: usize,
+}
+
+/// What to boot.
+#[derive(Clone, Copy, Debug)]
+pub struct Boot {
+    /// How many nodes, beside the registry.
+    pub nodes: u16,
+    /// On which runtime.
+    pub on: On,
 }
 
 /// Boots a registry and so many nodes, watches them, and stops them.
 ///
 /// # Errors
 /// When they cannot be started, or the user asks to stop. Nothing is left then either.
-pub async fn boot(program: &Path, nodes: u16) -> Result<Section, BenchError> {
+pub async fn boot(program: &Path, boot: Boot) -> Result<Section, BenchError> {
     let folder = Folder::create()?;
-    Ok(section(nodes, &boot_in(&folder, program, nodes).await?))
+    Ok(section(boot, &boot_in(&folder, program, boot).await?))
 }
 
-async fn boot_in(folder: &Folder, program: &Path, nodes: u16) -> Result<Seen, BenchError> {
+async fn boot_in(folder: &Folder, program: &Path, boot: Boot) -> Result<Seen, BenchError> {
     let events = folder.0.join("events.jsonl");
     let (sink, writer) = HistoryWriter::start(&events, Instant::now(), |_| {})?;
-    let seen = watch(folder, program, nodes, sink).await;
+    let seen = watch(folder, program, boot, sink).await;
     writer.finish()?;
     seen
 }
@@ -67,9 +77,39 @@ async fn boot_in(folder: &Folder, program: &Path, nodes: u16) -> Result<Seen, Be
 async fn watch(
     folder: &Folder,
     program: &Path,
-    nodes: u16,
+    boot: Boot,
     sink: EventSink,
 ) -> Result<Seen, BenchError> {
+    let plan = plan_of(boot.nodes);
+    let schedule = schedule::compile(&plan, 1);
+    let mut system = Directory::new(program.to_owned(), schedule.hosts.clone(), plan.system);
+    system.prepare(&folder.0)?;
+    let begun = Instant::now();
+    match boot.on {
+        On::Local => {
+            let runtime = Local::new(&schedule.hosts, &system, &folder.0, 1, &sink)?;
+            start_and_stop(runtime, begun, &schedule, &system, sink).await
+        }
+        On::Docker => {
+            let setup = Setup {
+                plan: &plan.name,
+                inventory: &schedule.hosts,
+                limits: Limits::default(),
+                hosts: &folder.0,
+                program,
+                seed: 1,
+            };
+            let runtime = tokio::select! {
+                runtime = Docker::new(setup, &system, &sink) => runtime?,
+                () = asked_to_stop() => return Err(BenchError::Interrupted),
+            };
+            start_and_stop(runtime, begun, &schedule, &system, sink).await
+        }
+    }
+}
+
+/// The smallest plan with so many nodes.
+fn plan_of(nodes: u16) -> plan::Plan {
     let mirrors = MIRRORS.min(nodes);
     let replicas = REPLICAS.min(mirrors);
     let yaml = format!(
@@ -77,31 +117,42 @@ async fn watch(
          system: {{nodes: {nodes}, mirrors: {mirrors}, replicas: {replicas}}}\n\
          workload: {{rates: {{resolve: 1/s}}}}\nduration: 1s\n"
     );
-    let plan = plan::load_str("bench.yaml", &yaml, &[]);
-    let plan = plan
+    let loaded = plan::load_str("bench.yaml", &yaml, &[]);
+    loaded
         .expect("a plan without faults is sound for any number of nodes")
-        .plan;
-    let schedule = schedule::compile(&plan, 1);
-    let mut system = Directory::new(program.to_owned(), schedule.hosts.clone(), plan.system);
-    system.prepare(&folder.0)?;
-    let begun = Instant::now();
-    let runtime = Local::new(&schedule.hosts, &system, &folder.0, 1, &sink)?;
-    let network = begun.elapsed();
+        .plan
+}
+
+/// Starts everything on a runtime, watches it do nothing, and stops it.
+async fn start_and_stop<R: Runtime>(
+    runtime: R,
+    begun: Instant,
+    schedule: &Schedule,
+    system: &impl System,
+    sink: EventSink,
+) -> Result<Seen, BenchError> {
+    let set_up = begun.elapsed();
     let lab = Lab::new(runtime, schedule.hosts.clone(), schedule.healthy(), sink)?;
-    let mut interrupt = stop_signal(SignalKind::interrupt())?;
-    let mut terminate = stop_signal(SignalKind::terminate())?;
     let seen = tokio::select! {
         seen = idle(&lab, system.start_order(), begun) => seen,
-        _ = interrupt.recv() => Err(BenchError::Interrupted),
-        _ = terminate.recv() => Err(BenchError::Interrupted),
+        () = asked_to_stop() => Err(BenchError::Interrupted),
     };
-    lab.stop().await?;
-    Ok(Seen { network, ..seen? })
+    let stopping = Instant::now();
+    let stopped = lab.stop().await;
+    let closed = lab.runtime.close().await;
+    let seen = seen?;
+    stopped?;
+    closed?;
+    Ok(Seen {
+        set_up,
+        stopped: stopping.elapsed(),
+        ..seen
+    })
 }
 
 /// Starts everything and watches it do nothing.
-async fn idle(
-    lab: &Lab<Local>,
+async fn idle<R: Runtime>(
+    lab: &Lab<R>,
     waves: Vec<Vec<HostIndex>>,
     begun: Instant,
 ) -> Result<Seen, BenchError> {
@@ -112,16 +163,32 @@ async fn idle(
     tokio::time::sleep(IDLE).await;
     let after = lab.runtime.usage();
     Ok(Seen {
-        network: Duration::ZERO,
+        set_up: Duration::ZERO,
         ready,
+        stopped: Duration::ZERO,
         before,
         after,
         open_files,
     })
 }
 
-fn section(nodes: u16, seen: &Seen) -> Section {
+fn section(boot: Boot, seen: &Seen) -> Section {
+    let Boot { nodes, on } = boot;
+    let (runtime, set_up) = match on {
+        On::Local => ("local runtime", "networks made"),
+        On::Docker => ("containers", "engine greeted, image there, reaper ready"),
+    };
     let budget = BUDGET_SECONDS * f64::from(nodes).max(BUDGET_NODES) / BUDGET_NODES;
+    let ready = Figure::new(
+        "all ready, from the very start",
+        seen.ready.as_secs_f64(),
+        "s",
+    );
+    // The budget is the local runtime's: an engine needs its own time for each container.
+    let ready = match on {
+        On::Local => ready.within(Budget::AtMost(budget)),
+        On::Docker => ready,
+    };
     let pss = sorted(nodes_of(&seen.after).map(|host| host.pss_bytes as f64 / f64::from(1 << 20)));
     let wall_us = seen
         .after
@@ -146,15 +213,11 @@ fn section(nodes: u16, seen: &Seen) -> Section {
         .saturating_sub(seen.before.fabric_cpu_us);
     let mean = cpu.iter().sum::<f64>() / cpu.len().max(1) as f64;
     Section {
-        title: format!("A registry and {nodes} nodes, started and left alone"),
+        title: format!("A registry and {nodes} nodes, {runtime}, started and left alone"),
         figures: vec![
-            Figure::new("networks made", seen.network.as_secs_f64(), "s"),
-            Figure::new(
-                "all ready, networks included",
-                seen.ready.as_secs_f64(),
-                "s",
-            )
-            .within(Budget::AtMost(budget)),
+            Figure::new(set_up, seen.set_up.as_secs_f64(), "s"),
+            ready,
+            Figure::new("all stopped and removed", seen.stopped.as_secs_f64(), "s"),
             Figure::new("memory of a node (PSS), median", median(&pss), "MiB")
                 .within(Budget::AtMost(15.0)),
             Figure::new("memory of a node (PSS), largest", last(&pss), "MiB"),
@@ -194,10 +257,6 @@ fn median(sorted: &[f64]) -> f64 {
 
 fn last(sorted: &[f64]) -> f64 {
     sorted.last().copied().unwrap_or_default()
-}
-
-fn stop_signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal, BenchError> {
-    signal(kind).map_err(|source| BenchError::Start { source })
 }
 
 impl Folder {

@@ -1,9 +1,9 @@
 //! Measured numbers beside their budgets, written down for people and for programs. Pure.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a number should not be above or below.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Budget {
     /// It should be this or less.
@@ -13,24 +13,24 @@ pub enum Budget {
 }
 
 /// One measured number.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// What was measured.
-    pub what: &'static str,
+    pub what: String,
     /// How much.
     pub value: f64,
     /// Of what.
-    pub unit: &'static str,
+    pub unit: String,
     /// What it should be.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
     /// The number divided by its budget.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
 }
 
 /// Figures that belong together.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Section {
     /// What they are of.
     pub title: String,
@@ -43,11 +43,11 @@ pub struct Section {
 impl Figure {
     /// A number without a budget.
     #[must_use]
-    pub fn new(what: &'static str, value: f64, unit: &'static str) -> Figure {
+    pub fn new(what: &str, value: f64, unit: &str) -> Figure {
         Figure {
-            what,
+            what: what.to_owned(),
             value,
-            unit,
+            unit: unit.to_owned(),
             budget: None,
             ratio: None,
         }

@@ -13,7 +13,7 @@ mod fabric;
 mod boot;
 
 pub use self::fabric::{FabricBench, fabric};
-pub use boot::boot;
+pub use boot::{Boot, boot};
 pub use figure::{Budget, Figure, Section, human, json};
 
 use thiserror::Error;
@@ -58,6 +58,9 @@ pub enum BenchError {
         /// Why.
         source: std::io::Error,
     },
+    /// Another process measured, and ended like this.
+    #[error("the measurement ended")]
+    Ended(crate::exit::Exit),
     /// The user asked to stop.
     #[error("interrupted")]
     Interrupted,

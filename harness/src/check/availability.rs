@@ -1,10 +1,9 @@
 //! Property: of the operations that any good system should have served, and of all operations
 //! where the plan asks for that, at least the expected share was served within the deadline.
 
-use super::figures::{OperationFigures, operation_figures};
-use super::owed::Owed;
-use super::{Checker, Finding, Outcome};
-use crate::history::{History, OperationKind};
+use super::figures::OperationFigures;
+use super::{Checker, Facts, Finding, Outcome};
+use crate::history::OperationKind;
 use crate::plan::{Availability, Share};
 
 /// See the module.
@@ -26,9 +25,8 @@ impl Checker for AvailabilityChecker {
         "the expected share of operations was served within the deadline"
     }
 
-    fn check(&self, history: &History) -> Finding {
-        let figures = operation_figures(history, &Owed::of(history));
-        let expect = &history.header.expect;
+    fn check(&self, facts: &Facts<'_>) -> Finding {
+        let expect = &facts.history.header.expect;
         let judged: Vec<Judged> = [
             ("owed", &expect.availability, false),
             ("all", &expect.availability_raw, true),
@@ -38,7 +36,7 @@ impl Checker for AvailabilityChecker {
             expectations(wanted).map(move |(kind, least)| (of, raw, kind, least))
         })
         .map(|(of, raw, kind, least)| {
-            let figures = figures.get(&kind).cloned().unwrap_or_default();
+            let figures = facts.operations.get(&kind).cloned().unwrap_or_default();
             judge_one(of, raw, kind, least, &figures)
         })
         .collect();

@@ -10,14 +10,20 @@
 //! fallen behind leaves fewer. Where the number is not known, every holder must agree. The price
 //! is that a leftover of the newest version can stand in for a member that is behind.
 //!
+//! A host that was ready when the digests were taken and gave none is *silent*: whatever is
+//! missing elsewhere, it may hold. So a name is apart only when it would be so with all silent
+//! hosts on its side, and otherwise a silent host leaves the outcome unknown. A host that was not
+//! ready then is another checker's finding.
+//!
 //! A name that was settled against a provisional owner may be older than what the loser was
 //! acknowledged. Without any digest, or before the end of the run, nothing is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::names::{NameFacts, names};
-use super::{Checker, Finding, Outcome};
-use crate::history::History;
+use super::names::NameFacts;
+use super::ready::is_ready_at;
+use super::{Checker, Facts, Finding, Outcome};
+use crate::history::{History, Phase};
 use crate::host::HostId;
 
 /// See the module.
@@ -32,8 +38,12 @@ type Versions<'a> = BTreeMap<(u64, &'a str), Holders<'a>>;
 
 /// How one name came out.
 enum State {
-    Agreed { leftovers: usize },
+    Agreed {
+        leftovers: usize,
+    },
     Apart(String),
+    /// The silent hosts decide.
+    Untold,
 }
 
 impl Checker for Convergence {
@@ -45,34 +55,91 @@ impl Checker for Convergence {
         "after settling, all hosts that must hold a name hold the same version"
     }
 
-    fn check(&self, history: &History) -> Finding {
+    fn check(&self, facts: &Facts<'_>) -> Finding {
+        let history = facts.history;
         if history.digests.is_empty() {
             let summary = "no host said what it holds in the end";
             return Finding::new(self, Outcome::Unknown, summary, vec![]);
         }
-        let held = held(history);
+        let (held, silent) = (held(history), silent(history));
+        let copies = Copies {
+            due: history.header.copies,
+            untold: silent.len(),
+        };
         let (mut judged, mut leftovers, mut apart) = (0, 0, Vec::new());
-        for (name, facts) in &names(history) {
-            if facts.acknowledged.is_empty() {
+        for (name, of_name) in &facts.names {
+            if of_name.acknowledged.is_empty() {
                 continue;
             }
             judged += 1;
-            match state(name, facts, held.get(name), history.header.copies) {
+            match state(name, of_name, held.get(name), copies) {
                 State::Agreed { leftovers: more } => leftovers += more,
                 State::Apart(text) => apart.push(text),
+                State::Untold => {}
             }
         }
-        let outcome = match apart.len() {
-            0 => Outcome::Pass,
-            1.. => Outcome::Fail,
+        let outcome = match (apart.len(), silent.len()) {
+            (1.., _) => Outcome::Fail,
+            (0, 1..) => Outcome::Unknown,
+            (0, 0) => Outcome::Pass,
         };
-        let summary = format!(
+        let mut summary = format!(
             "{} of {judged} names differ between the {} hosts that said what they hold, \
              {leftovers} older copies are left over",
             apart.len(),
             history.digests.len(),
         );
-        Finding::new(self, outcome, summary, apart)
+        if !silent.is_empty() {
+            summary += &format!(", {} ready hosts did not say", silent.len());
+        }
+        let silent = silent
+            .into_iter()
+            .map(|host| format!("{host} was ready and did not say what it holds"));
+        let evidence = apart.into_iter().chain(silent).collect();
+        Finding::new(self, outcome, summary, evidence)
+    }
+}
+
+/// The hosts that were ready when the digests were taken and gave none.
+fn silent(history: &History) -> Vec<&HostId> {
+    let taken_us = history.phase_start(Phase::FinalReads).unwrap_or(u64::MAX);
+    let told: BTreeSet<&HostId> = history.digests.iter().map(|(host, _)| host).collect();
+    history
+        .header
+        .hosts
+        .iter()
+        .map(|(_, host)| &host.id)
+        .filter(|host| !told.contains(host) && is_ready_at(history, host, taken_us))
+        .collect()
+}
+
+/// The copies of a name that there shall be, and that there may be without our knowing.
+#[derive(Clone, Copy)]
+struct Copies {
+    /// How many hosts shall hold it; none when that is not known.
+    due: Option<u32>,
+    /// How many hosts did not say what they hold.
+    untold: usize,
+}
+
+impl Copies {
+    /// True when so few hosts hold a version that it is too few, whatever was not told. `all` is
+    /// the number of hosts that hold any.
+    fn are_missing(self, agreed: usize, all: usize) -> bool {
+        match self.due() {
+            Some(due) => agreed.saturating_add(self.untold) < due,
+            None => agreed < all,
+        }
+    }
+
+    /// True when every copy that there shall be may be on a host that did not say.
+    fn may_all_be_untold(self) -> bool {
+        self.untold > 0 && self.due().is_none_or(|due| self.untold >= due)
+    }
+
+    fn due(self) -> Option<usize> {
+        self.due
+            .map(|due| usize::try_from(due).unwrap_or(usize::MAX))
     }
 }
 
@@ -94,14 +161,13 @@ fn seq(version: &str) -> u64 {
     number.parse().unwrap_or_default()
 }
 
-fn state(
-    name: &str,
-    facts: &NameFacts<'_>,
-    held: Option<&Versions<'_>>,
-    copies: Option<u32>,
-) -> State {
+fn state(name: &str, facts: &NameFacts<'_>, held: Option<&Versions<'_>>, copies: Copies) -> State {
+    let apart = |text: String| match copies.may_all_be_untold() {
+        true => State::Untold,
+        false => State::Apart(text),
+    };
     let Some(versions) = held else {
-        return State::Apart(format!("{name}: nobody holds it in the end"));
+        return apart(format!("{name}: nobody holds it in the end"));
     };
     let all: usize = versions.values().map(Vec::len).sum();
     let newest_seq = versions.keys().map(|(seq, _)| *seq).max().unwrap_or(0);
@@ -110,8 +176,8 @@ fn state(
         .filter(|((seq, _), _)| *seq == newest_seq)
         .map(|(_, holders)| holders.len());
     let agreed = of_newest.max().unwrap_or(0);
-    let due = copies.map_or(all, |copies| usize::try_from(copies).unwrap_or(usize::MAX));
-    if agreed < due {
+    let due = copies.due().unwrap_or(all);
+    if copies.are_missing(agreed, all) {
         return State::Apart(format!(
             "{name}: {agreed} hosts hold the newest version, {due} should: {}",
             describe(versions)
@@ -120,10 +186,11 @@ fn state(
     let last = facts.acknowledged.iter().map(|write| write.seq).max();
     let last = last.filter(|_| facts.settled_against().is_none());
     match last {
-        Some(last) if newest_seq < last => State::Apart(format!(
+        Some(last) if newest_seq < last => apart(format!(
             "{name}: version {last} was acknowledged, the newest that is held is {}",
             describe(versions)
         )),
+        _ if agreed < due => State::Untold,
         _ => State::Agreed {
             leftovers: all - agreed,
         },

@@ -4,8 +4,7 @@
 //! well everything else went.
 
 use super::figures::fault_figures;
-use super::{Checker, Finding, Outcome};
-use crate::history::History;
+use super::{Checker, Facts, Finding, Outcome};
 
 /// See the module.
 #[derive(Debug)]
@@ -20,8 +19,8 @@ impl Checker for FaultEvidence {
         "every fault was measured to have happened"
     }
 
-    fn check(&self, history: &History) -> Finding {
-        let faults = fault_figures(history);
+    fn check(&self, facts: &Facts<'_>) -> Finding {
+        let faults = fault_figures(facts.history, &facts.owed);
         let unproved: Vec<String> = faults
             .iter()
             .filter(|fault| fault.proved != Some(true))

@@ -1,5 +1,6 @@
-//! Figures of a run: how many operations of each kind were served and how fast, and (in `faults`)
-//! what was measured of each fault beside what was asked for.
+//! Figures of a run: how many operations of each kind were served and how fast, (in `faults`)
+//! what was measured of each fault beside what was asked for, and (in `recovery`) how soon after
+//! it the service was back.
 //!
 //! *Served* is done, or rightly told that the name is taken. Latency counts from the intended
 //! start, and an operation that was not served counts at its deadline, because until then its
@@ -7,6 +8,7 @@
 //! availability unless it is called raw) are of owed operations.
 
 mod faults;
+mod recovery;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,6 +17,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 pub use faults::{FaultFigures, fault_figures};
+pub use recovery::{Aftermath, Recoveries, Recovery, RecoveryFigures, Stability};
 
 use super::owed::Owed;
 use crate::history::{History, Operation, OperationKind, Outcome};

@@ -4,7 +4,7 @@
 //! What the harness could not do must not be read as what the system did, so trouble makes the
 //! verdict unknown.
 
-use super::{Checker, Finding, Outcome};
+use super::{Checker, Facts, Finding, Outcome};
 use crate::history::History;
 
 /// Operations started later than this share of their deadline were held up by the harness.
@@ -26,7 +26,8 @@ impl Checker for HarnessTrouble {
         "the harness did its own part"
     }
 
-    fn check(&self, history: &History) -> Finding {
+    fn check(&self, facts: &Facts<'_>) -> Finding {
+        let history = facts.history;
         let mut troubles: Vec<String> = history
             .troubles
             .iter()

@@ -3,10 +3,9 @@
 //! Quantiles are of owed operations, from their intended start; one that was not served counts
 //! at its deadline.
 
-use super::figures::{OperationFigures, operation_figures};
-use super::owed::Owed;
-use super::{Checker, Finding, Outcome};
-use crate::history::{History, OperationKind};
+use super::figures::OperationFigures;
+use super::{Checker, Facts, Finding, Outcome};
+use crate::history::OperationKind;
 use crate::plan::{Quantiles, Span};
 
 /// See the module.
@@ -22,16 +21,15 @@ impl Checker for LatencyChecker {
         "the bounded latency quantiles are within their bounds"
     }
 
-    fn check(&self, history: &History) -> Finding {
-        let figures = operation_figures(history, &Owed::of(history));
-        let wanted = &history.header.expect.latency;
+    fn check(&self, facts: &Facts<'_>) -> Finding {
+        let wanted = &facts.history.header.expect.latency;
         let judged: Vec<(Outcome, String)> = [
             (OperationKind::Register, &wanted.register),
             (OperationKind::Resolve, &wanted.resolve),
             (OperationKind::Update, &wanted.update),
         ]
         .into_iter()
-        .flat_map(|(kind, quantiles)| judge_kind(kind, quantiles, figures.get(&kind)))
+        .flat_map(|(kind, quantiles)| judge_kind(kind, quantiles, facts.operations.get(&kind)))
         .collect();
         let outcome = judged
             .iter()

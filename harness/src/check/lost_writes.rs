@@ -6,9 +6,9 @@
 //! another owner was certified in the end, the loser's writes are not counted as lost but named.
 //! A name that no final read could answer for is unknown, not lost.
 
-use super::names::{NameFacts, Write, names, seconds};
-use super::{Checker, Finding, Outcome};
-use crate::history::{ErrorKind, History, Operation, Outcome as Ended};
+use super::names::{NameFacts, Write, seconds};
+use super::{Checker, Facts, Finding, Outcome};
+use crate::history::{ErrorKind, Operation, Outcome as Ended};
 
 /// See the module.
 #[derive(Debug)]
@@ -31,17 +31,16 @@ impl Checker for LostWrites {
         "every acknowledged registration and update can be read back"
     }
 
-    fn check(&self, history: &History) -> Finding {
-        let names = names(history);
+    fn check(&self, facts: &Facts<'_>) -> Finding {
         let (mut lost, mut unread, mut settled_against) = (vec![], vec![], vec![]);
         let mut writes = 0;
-        for (name, facts) in names
-            .iter()
-            .filter(|(_, facts)| !facts.acknowledged.is_empty())
-        {
-            writes += facts.acknowledged.len();
-            match fate(name, facts) {
-                Fate::Kept => lost.extend(missed_on_the_way(name, facts)),
+        for (name, of_name) in &facts.names {
+            if of_name.acknowledged.is_empty() {
+                continue;
+            }
+            writes += of_name.acknowledged.len();
+            match fate(name, of_name) {
+                Fate::Kept => lost.extend(missed_on_the_way(name, of_name)),
                 Fate::SettledAgainst(text) => settled_against.push(text),
                 Fate::Lost(text) => lost.push(text),
                 Fate::Unread(text) => unread.push(text),

@@ -1,10 +1,12 @@
 //! Checkers: pure functions from a history to a finding.
 //!
-//! One property, one file. A checker sees nothing but the history, so an old run can be judged
-//! again. A finding has three outcomes, and unknown is never rounded to pass. The verdict is the
-//! worst finding.
+//! One property, one file. A checker sees nothing but the history and facts computed from it, so
+//! an old run can be judged again. A finding has three outcomes, and unknown is never rounded to
+//! pass. The verdict is the worst finding.
 
 mod owed;
+
+mod facts;
 
 mod availability;
 mod latency;
@@ -29,7 +31,10 @@ mod figures;
 
 use serde::{Deserialize, Serialize};
 
-pub use figures::{FaultFigures, OperationFigures, fault_figures, operation_figures};
+pub use facts::Facts;
+pub use figures::{
+    FaultFigures, OperationFigures, RecoveryFigures, fault_figures, operation_figures,
+};
 pub use owed::Owed;
 
 use crate::exit::Exit;
@@ -69,8 +74,8 @@ pub trait Checker {
     /// The property, in one sentence.
     fn property(&self) -> &'static str;
 
-    /// Judges a history.
-    fn check(&self, history: &History) -> Finding;
+    /// Judges a history by its facts.
+    fn check(&self, facts: &Facts<'_>) -> Finding;
 }
 
 /// The most lines of evidence that a finding keeps; the summary has the full count.
@@ -98,7 +103,8 @@ pub fn all() -> Vec<Box<dyn Checker>> {
 /// The findings of all checkers.
 #[must_use]
 pub fn judge(history: &History) -> Vec<Finding> {
-    all().iter().map(|checker| checker.check(history)).collect()
+    let facts = Facts::of(history);
+    all().iter().map(|checker| checker.check(&facts)).collect()
 }
 
 /// The worst outcome; unknown when there is no finding at all.

@@ -7,8 +7,8 @@
 //! Unconfirmed and stale reads promise nothing, and neither does a name that was settled against
 //! a provisional owner.
 
-use super::names::{NameFacts, names, seconds};
-use super::{Checker, Finding, Outcome};
+use super::names::{NameFacts, seconds};
+use super::{Checker, Facts, Finding, Outcome};
 use crate::history::{History, HostState, Operation};
 use crate::host::HostId;
 
@@ -25,15 +25,14 @@ impl Checker for MonotonicReads {
         "no client reads an older version after a newer one"
     }
 
-    fn check(&self, history: &History) -> Finding {
-        let names = names(history);
+    fn check(&self, facts: &Facts<'_>) -> Finding {
         let (mut back, mut judged) = (Vec::new(), 0);
-        for (name, facts) in &names {
-            if facts.settled_against().is_some() {
+        for (name, of_name) in &facts.names {
+            if of_name.settled_against().is_some() {
                 continue;
             }
-            for client in facts.readers() {
-                let reads = reads(history, facts, client);
+            for client in of_name.readers() {
+                let reads = reads(facts.history, of_name, client);
                 judged += reads.len();
                 back.extend(steps_back(name, &reads));
             }

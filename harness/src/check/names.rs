@@ -12,7 +12,7 @@ use crate::history::{Answer, History, Operation, OperationKind, Purpose};
 use crate::host::HostId;
 
 /// Everything about one name.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct NameFacts<'a> {
     /// Acknowledged writes, in order of invocation.
     pub acknowledged: Vec<Write<'a>>,
@@ -25,7 +25,7 @@ pub struct NameFacts<'a> {
 }
 
 /// An acknowledged write.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Write<'a> {
     /// The registration or update.
     pub operation: &'a Operation,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Checker, Finding, Outcome};
+use super::{Checker, Facts, Finding, Outcome};
 use crate::history::{History, OperationKind};
 
 /// See the module.
@@ -30,8 +30,8 @@ impl Checker for OneOwner {
         "no name has two owners"
     }
 
-    fn check(&self, history: &History) -> Finding {
-        let names = owners(history);
+    fn check(&self, facts: &Facts<'_>) -> Finding {
+        let names = owners(facts.history);
         let doubles: Vec<String> = names
             .iter()
             .filter(|(_, owners)| owners.certified.len() > 1 || owners.provisional.len() > 1)

@@ -151,6 +151,7 @@ fn up_intervals(states: &[(u64, HostState)], end_us: u64) -> Vec<Range<u64>> {
             HostState::Ready => ready = true,
             HostState::Paused => paused = true,
             HostState::Resumed => paused = false,
+            HostState::Wiped { .. } => {}
         }
         match (up_since, ready && !paused) {
             (None, true) => up_since = Some(*at),

@@ -4,9 +4,9 @@
 //! Unconfirmed and stale reads promise nothing, neither does a write that did not reach a quorum,
 //! and neither does a name that was settled against a provisional owner.
 
-use super::names::{NameFacts, Write, names, seconds};
-use super::{Checker, Finding, Outcome};
-use crate::history::{History, Operation};
+use super::names::{NameFacts, Write, seconds};
+use super::{Checker, Facts, Finding, Outcome};
+use crate::history::Operation;
 
 /// See the module.
 #[derive(Debug)]
@@ -21,14 +21,13 @@ impl Checker for ReadYourWrites {
         "no client misses its own acknowledged write"
     }
 
-    fn check(&self, history: &History) -> Finding {
-        let names = names(history);
+    fn check(&self, facts: &Facts<'_>) -> Finding {
         let (mut missed, mut judged) = (Vec::new(), 0);
-        for (name, facts) in &names {
-            if facts.settled_against().is_some() {
+        for (name, of_name) in &facts.names {
+            if of_name.settled_against().is_some() {
                 continue;
             }
-            for (read, seq, own) in reads_after_own_write(facts) {
+            for (read, seq, own) in reads_after_own_write(of_name) {
                 judged += 1;
                 if seq < own.seq {
                     missed.push(describe(name, read, seq, &own));

@@ -1,6 +1,6 @@
 //! Property: after the final heal every host is ready again and the system settles in time.
 
-use super::{Checker, Finding, Outcome};
+use super::{Checker, Facts, Finding, Outcome};
 use crate::history::{History, HostState, Phase};
 use crate::host::HostId;
 
@@ -17,7 +17,8 @@ impl Checker for ReadyAgain {
         "after the final heal every host is ready and nothing stays pending"
     }
 
-    fn check(&self, history: &History) -> Finding {
+    fn check(&self, facts: &Facts<'_>) -> Finding {
+        let history = facts.history;
         let Some((settled, pending)) = &history.settled else {
             let summary = "the run ended before the system could settle";
             return Finding::new(self, Outcome::Unknown, summary, vec![]);
@@ -55,7 +56,8 @@ impl Checker for ReadyAgain {
     }
 }
 
-fn is_ready_at(history: &History, host: &HostId, at_us: u64) -> bool {
+/// True when the host was ready, and not frozen, right before this moment.
+pub fn is_ready_at(history: &History, host: &HostId, at_us: u64) -> bool {
     let states = history.hosts.get(host).map_or(&[][..], Vec::as_slice);
     let mut ready = false;
     let mut paused = false;
@@ -67,6 +69,7 @@ fn is_ready_at(history: &History, host: &HostId, at_us: u64) -> bool {
             }
             HostState::Paused => paused = true,
             HostState::Resumed => paused = false,
+            HostState::Wiped { .. } => {}
         }
     }
     ready && !paused

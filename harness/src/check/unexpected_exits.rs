@@ -1,7 +1,7 @@
 //! Property: no process ended unless the harness ended it, and no log has an alarming line.
 
-use super::{Checker, Finding, Outcome};
-use crate::history::{History, HostState};
+use super::{Checker, Facts, Finding, Outcome};
+use crate::history::HostState;
 
 /// See the module.
 #[derive(Debug)]
@@ -16,7 +16,8 @@ impl Checker for UnexpectedExits {
         "no process ended by itself or panicked"
     }
 
-    fn check(&self, history: &History) -> Finding {
+    fn check(&self, facts: &Facts<'_>) -> Finding {
+        let history = facts.history;
         let mut exits: Vec<(u64, String)> = history
             .hosts
             .iter()

@@ -16,13 +16,17 @@ mod schema;
 
 mod bench;
 mod doctor;
+mod sweep;
 
 mod completions;
 mod man;
 
+mod inside;
+
 mod judge;
 mod mistyped;
 pub(crate) mod output;
+mod runtime;
 
 use clap::Subcommand;
 pub use mistyped::suggest_command;
@@ -60,6 +64,9 @@ pub enum Command {
     /// Check what works on this machine, and say how to fix what does not.
     #[command(after_long_help = doctor::EXAMPLES)]
     Doctor(doctor::Args),
+    /// Remove containers that earlier runs have left.
+    #[command(after_long_help = sweep::EXAMPLES)]
+    Sweep(sweep::Args),
     /// Measure the harness itself, beside its budgets.
     #[command(after_long_help = bench::EXAMPLES)]
     Bench(bench::Args),
@@ -69,6 +76,9 @@ pub enum Command {
     /// Print or write manual pages.
     #[command(after_long_help = man::EXAMPLES)]
     Man(man::Args),
+    /// What runs inside the containers of a run; not for people.
+    #[command(hide = true)]
+    Inside(inside::Args),
 }
 
 /// Shown below `harness --help`.
@@ -93,9 +103,11 @@ pub fn execute(command: Command, whole: &mut clap::Command) -> Exit {
         Command::Init(args) => init::execute(&args),
         Command::Schema => schema::execute(),
         Command::Doctor(args) => doctor::execute(&args),
+        Command::Sweep(args) => sweep::execute(&args),
         Command::Bench(args) => bench::execute(&args),
         Command::Completions(args) => completions::execute(&args, whole),
         Command::Man(args) => man::execute(&args, whole),
+        Command::Inside(args) => inside::execute(args),
     }
 }
 

@@ -7,11 +7,12 @@ use fabric::tap::Tap;
 
 use super::judge::judge_and_show;
 use super::output::say;
+use super::runtime::{self, RuntimeChoice};
 use super::show_trouble;
 use crate::exit::Exit;
 use crate::host::Inventory;
 use crate::plan::{self, LoadedPlan};
-use crate::run::{LocalRun, ProgressMode, Run, RunError, RunFolder, run_local};
+use crate::run::{Job, On, ProgressMode, Run, RunError, RunFolder};
 use crate::runtime::local::enclosure::{self, Enclosed};
 use crate::schedule;
 
@@ -22,6 +23,7 @@ Examples:
   harness run chaos-plans/central-outage.yaml --seed 7 --out my-run
   harness run chaos-plans/central-outage.yaml --set system.mirrors=0
   harness run chaos-plans/central-outage.yaml --pcap
+  harness run chaos-plans/central-outage.yaml --runtime docker
 
 Exit codes: 0 pass, 1 fail, 3 unknown, 64 bad plan or usage, 70 harness trouble, 130 interrupted";
 
@@ -37,6 +39,9 @@ pub struct Args {
     /// Override a key of the plan, for example `system.mirrors=0`; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
+    /// What the hosts are: processes in namespaces, or containers.
+    #[arg(long, value_enum, default_value_t)]
+    pub runtime: RuntimeChoice,
     /// Folder for everything that the run leaves; a new one below `reports/` when absent.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -58,15 +63,23 @@ pub fn execute(args: &Args) -> Exit {
             return Exit::Usage;
         }
     };
-    match enclosure::enter() {
-        Ok(Enclosed::Inside) => {}
-        Ok(Enclosed::Ended(exit)) => {
-            return exit;
+    let on = match runtime::choose(args.runtime, &loaded.plan.system.limits) {
+        Ok(on) => on,
+        Err(exit) => return exit,
+    };
+    if on == On::Local {
+        match enclosure::enter() {
+            Ok(Enclosed::Inside) => {}
+            Ok(Enclosed::Ended(exit)) => return exit,
+            Err(error) => return show_trouble(&error),
         }
-        Err(error) => return show_trouble(&error),
     }
-    match run_inside(args, &loaded) {
+    match run_on(on, args, &loaded) {
         Ok(exit) => exit,
+        Err(error @ RunError::Interrupted) => {
+            say(format_args!("harness: {error}"));
+            Exit::Interrupted
+        }
         Err(error @ RunError::FolderInUse { .. }) => {
             say(format_args!("harness: {error}"));
             Exit::Usage
@@ -75,8 +88,8 @@ pub fn execute(args: &Args) -> Exit {
     }
 }
 
-/// The run itself, inside the enclosure: compile, carry out, judge, report.
-fn run_inside(args: &Args, loaded: &LoadedPlan) -> Result<Exit, RunError> {
+/// The run itself: compile, carry out, judge, report. On the local runtime, inside the enclosure.
+fn run_on(on: On, args: &Args, loaded: &LoadedPlan) -> Result<Exit, RunError> {
     let plan = &loaded.plan;
     let seed = args.seed.or(plan.seed).unwrap_or_else(rand::random);
     let schedule = schedule::compile(plan, seed);
@@ -94,12 +107,13 @@ fn run_inside(args: &Args, loaded: &LoadedPlan) -> Result<Exit, RunError> {
         ));
     }
     let (tap, capture) = start_capture(args, &folder, &schedule.hosts)?.unzip();
-    let local = LocalRun {
+    let job = Job {
         run: Run {
             plan,
             schedule: &schedule,
             command: repeat_command(args, seed),
         },
+        on,
         folder: &folder,
         program: PathBuf::from("/proc/self/exe"),
         progress,
@@ -112,8 +126,16 @@ fn run_inside(args: &Args, loaded: &LoadedPlan) -> Result<Exit, RunError> {
             path: folder.path().to_owned(),
             source,
         })?;
-    let interrupted = runtime.block_on(run_local(&local));
-    drop(local);
+    let interrupted = runtime.block_on(async {
+        if on == On::Docker {
+            // Nobody else listens to the second request, as the enclosure's outside does.
+            tokio::spawn(runtime::exit_when_asked_twice());
+        }
+        job.carry_out().await
+    });
+    // A question that the engine still owes an answer to is not waited for.
+    runtime.shutdown_background();
+    drop(job);
     if let Some(capture) = capture {
         finish_capture(capture);
     }
@@ -164,6 +186,9 @@ fn repeat_command(args: &Args, seed: u64) -> String {
         None => "harness",
     };
     let mut command = format!("{program} run {} --seed {seed}", quoted(&args.plan));
+    if args.runtime != RuntimeChoice::default() {
+        command.push_str(&format!(" --runtime {}", args.runtime));
+    }
     for set in &args.sets {
         command.push_str(" --set ");
         command.push_str(&quoted(Path::new(set)));

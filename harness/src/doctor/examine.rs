@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::facts::{Facts, Tun};
+use super::facts::{Docker, Facts, Tun};
+use crate::runtime::docker::About;
 
 /// Open files that the harness needs for each host: its device, namespace, folder, process, log
 /// and client connections.
@@ -34,7 +35,7 @@ pub enum Level {
     Ok,
     /// Small plans work, or one thing less does.
     Warn,
-    /// No run works.
+    /// What it is needed for does not work.
     Fail,
 }
 
@@ -55,8 +56,10 @@ pub struct Check {
 /// Everything that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// True when plans can be run here.
+    /// True when plans can be run here, on any runtime.
     pub works: bool,
+    /// The runtimes that work here.
+    pub runtimes: Vec<&'static str>,
     /// One after another.
     pub checks: Vec<Check>,
 }
@@ -68,16 +71,25 @@ pub fn examine(facts: &Facts) -> Report {
     if !facts.root {
         checks.push(user_namespaces(facts));
     }
+    checks.push(trial(facts));
+    let local = checks.iter().all(|check| check.level != Level::Fail);
+    let docker = docker(facts, local);
+    let runtimes = [("local", local), ("docker", docker.level == Level::Ok)];
     checks.extend([
-        trial(facts),
+        docker,
         open_files(facts),
         processes(facts),
         memory(facts),
         disk(facts),
-        docker(facts),
     ]);
+    let runtimes: Vec<&str> = runtimes
+        .into_iter()
+        .filter(|(_, works)| *works)
+        .map(|(name, _)| name)
+        .collect();
     Report {
-        works: checks.iter().all(|check| check.level != Level::Fail),
+        works: !runtimes.is_empty(),
+        runtimes,
         checks,
     }
 }
@@ -256,13 +268,34 @@ fn disk(facts: &Facts) -> Check {
     }
 }
 
-fn docker(facts: &Facts) -> Check {
-    let found = if facts.docker {
-        "an engine answers; nothing uses it yet"
-    } else {
-        "no engine answers; nothing needs one"
+/// The engine: needed where the local runtime does not work.
+fn docker(facts: &Facts, local: bool) -> Check {
+    let name = "Docker";
+    let missing = |said: &str| {
+        // What is wrong and what to do about it are one sentence in an engine's errors.
+        let (found, remedy) = said.split_once("; ").unwrap_or((said, "see its own log"));
+        let level = if local { Level::Note } else { Level::Fail };
+        Check::new(name, level, found).fix(remedy)
     };
-    Check::new("Docker", Level::Note, found)
+    match &facts.docker {
+        Docker::Absent(said) | Docker::Forbidden(said) => missing(said),
+        Docker::Answers(about) => match about.obstacle() {
+            Some(obstacle) => missing(&obstacle.to_string()),
+            None => Check::new(name, Level::Ok, engine(facts.root, about)),
+        },
+    }
+}
+
+/// What the engine is, and who holds the network of its containers.
+fn engine(root: bool, about: &About) -> String {
+    let kind = if about.rootless { ", rootless" } else { "" };
+    let holder = if root && !about.rootless {
+        "the harness holds the network"
+    } else {
+        "a privileged container holds the network"
+    };
+    let About { version, api, .. } = about;
+    format!("engine {version} (interface {api}{kind}); {holder}")
 }
 
 fn plural(count: u64, noun: &str) -> String {
@@ -297,7 +330,9 @@ mod tests {
             processes: Some(32_768),
             reports_writable: true,
             disk_free: Some(50 << 30),
-            docker: false,
+            docker: Docker::Absent(
+                "no Docker engine answers at unix:///x: no such file; start it".into(),
+            ),
         }
     }
 
@@ -349,6 +384,37 @@ mod tests {
                 .as_ref()
                 .is_some_and(|text| text.contains("udev"))
         );
+    }
+
+    fn answers(system: &str) -> Docker {
+        Docker::Answers(About {
+            version: "20.10.24".into(),
+            api: "1.41".into(),
+            system: system.into(),
+            rootless: false,
+        })
+    }
+
+    #[test]
+    fn containers_are_enough_where_the_local_runtime_does_not_work() {
+        let report = examine(&Facts {
+            root: false,
+            trial: Err("this machine does not allow new namespaces: EPERM".into()),
+            docker: answers("Debian GNU/Linux 12"),
+            ..root()
+        });
+        assert!(report.works);
+        assert_eq!(report.runtimes, ["docker"]);
+        insta::assert_snapshot!(human(&report, false));
+    }
+
+    #[test]
+    fn docker_desktop_is_no_runtime() {
+        let report = examine(&Facts {
+            docker: answers("Docker Desktop"),
+            ..root()
+        });
+        assert_eq!(report.runtimes, ["local"]);
     }
 
     #[test]

@@ -1,19 +1,13 @@
 //! Looking at the machine. Everything that cannot be read is absent, never guessed.
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 
-/// Where the Docker engine listens when nothing else is said.
-const DOCKER_SOCKET: &str = "/var/run/docker.sock";
-
-/// How long the Docker engine may take to answer.
-const DOCKER_PATIENCE: Duration = Duration::from_secs(2);
+use crate::runtime::docker::{About, Engine, EngineError};
 
 /// What was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +40,19 @@ pub struct Facts {
     pub reports_writable: bool,
     /// Free bytes where the reports go.
     pub disk_free: Option<u64>,
-    /// The Docker engine answers.
-    pub docker: bool,
+    /// The Docker engine.
+    pub docker: Docker,
+}
+
+/// The Docker engine, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Docker {
+    /// Nobody answers; what was said instead.
+    Absent(String),
+    /// It is there and this user may not use it.
+    Forbidden(String),
+    /// It says this of itself.
+    Answers(About),
 }
 
 /// The TUN driver's node.
@@ -91,13 +96,16 @@ impl Facts {
             disk_free: statvfs(here)
                 .ok()
                 .map(|disk| disk.blocks_available() * disk.fragment_size()),
-            docker: docker().is_ok(),
+            docker: docker(),
         }
     }
 }
 
 /// Runs this program again, which then tries everything inside the enclosure: `probe`.
-fn trial() -> Result<(), String> {
+///
+/// # Errors
+/// What did not work.
+pub fn trial() -> Result<(), String> {
     let output = Command::new("/proc/self/exe")
         .args(["doctor", "--probe"])
         .stdin(Stdio::null())
@@ -169,19 +177,18 @@ fn processes(limits: &str) -> Option<u64> {
     [of_user, group].into_iter().chain(kernel).flatten().min()
 }
 
-/// Asks the engine whether it is there.
-fn docker() -> io::Result<()> {
-    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    let path = host.strip_prefix("unix://").unwrap_or(DOCKER_SOCKET);
-    let mut socket = UnixStream::connect(path)?;
-    socket.set_read_timeout(Some(DOCKER_PATIENCE))?;
-    socket.write_all(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")?;
-    let mut answer = [0; 12];
-    socket.read_exact(&mut answer)?;
-    if answer.ends_with(b" 200") {
-        Ok(())
-    } else {
-        Err(io::Error::other("it does not answer"))
+/// Asks the engine whether it is there, and what it is.
+fn docker() -> Docker {
+    let asked = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Docker::Absent(error.to_string()))
+        .map(|runtime| runtime.block_on(async { Engine::connect().await?.about().await }));
+    match asked {
+        Ok(Ok(about)) => Docker::Answers(about),
+        Ok(Err(error @ EngineError::Forbidden { .. })) => Docker::Forbidden(error.to_string()),
+        Ok(Err(error)) => Docker::Absent(error.to_string()),
+        Err(absent) => absent,
     }
 }
 

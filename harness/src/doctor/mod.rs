@@ -12,6 +12,6 @@ mod examine;
 mod show;
 
 pub use examine::{Check, Level, Report, examine};
-pub use facts::{Facts, Tun};
+pub use facts::{Docker, Facts, Tun, trial};
 pub use probe::probe;
 pub use show::{human, json};

@@ -18,9 +18,9 @@ pub fn human(report: &Report, colour: bool) -> String {
             text.push_str(&format!("{:1$}fix: {remedy}\n", "", width + 8));
         }
     }
-    text.push_str(match report.works {
-        true => "\nPlans can be run here.\n",
-        false => "\nNo plan can be run here: mend what says FAIL.\n",
+    text.push_str(&match report.works {
+        true => format!("\nPlans can be run here: {}.\n", report.runtimes.join(", ")),
+        false => "\nNo plan can be run here: mend what says FAIL.\n".to_owned(),
     });
     text
 }

@@ -62,9 +62,7 @@ impl Fault for Latency {
             latency: vec![self.as_policy()],
             ..fabric::LinkPolicy::default()
         };
-        for (from, to) in world.links_of(targets) {
-            world.bend_link(from, to, |policy| policy.compose(&added));
-        }
+        world.bend_links(world.links_of(targets), &added);
     }
 
     fn proof(&self) -> Proof {

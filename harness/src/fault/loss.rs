@@ -29,9 +29,7 @@ impl Fault for Loss {
             loss_ppm: vec![self.rate.parts_per_million()],
             ..fabric::LinkPolicy::default()
         };
-        for (from, to) in world.links_of(targets) {
-            world.bend_link(from, to, |policy| policy.compose(&added));
-        }
+        world.bend_links(world.links_of(targets), &added);
     }
 
     fn proof(&self) -> Proof {

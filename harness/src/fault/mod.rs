@@ -6,6 +6,7 @@
 
 mod kill;
 mod restart;
+mod wipe;
 
 mod pause;
 
@@ -26,6 +27,7 @@ pub use loss::Loss;
 pub use partition::{Direction, Partition, Shape};
 pub use pause::Pause;
 pub use restart::Restart;
+pub use wipe::Wipe;
 
 use crate::world::World;
 
@@ -64,6 +66,8 @@ pub enum Proof {
     ProcessExited,
     /// Each target's process was seen stopped by the kernel.
     ProcessStopped,
+    /// Each target's process was seen to exit, and its disk to be empty then.
+    DiskWiped,
     /// Packets were dropped on links that the fault cuts.
     PacketsBlocked,
     /// Packets on the links were measured to take longer.
@@ -82,6 +86,8 @@ pub enum FaultSpec {
     Restart,
     /// The process is frozen: it accepts connections and never answers.
     Pause,
+    /// The process dies, its disk is emptied, and it stays dead while the fault lasts.
+    Wipe,
     /// Packets between two sides vanish.
     Partition(Partition),
     /// Packets to and from the targets take longer.
@@ -98,6 +104,7 @@ impl FaultSpec {
             FaultSpec::Kill => &Kill,
             FaultSpec::Restart => &Restart,
             FaultSpec::Pause => &Pause,
+            FaultSpec::Wipe => &Wipe,
             FaultSpec::Partition(partition) => partition,
             FaultSpec::Latency(latency) => latency,
             FaultSpec::Loss(loss) => loss,

@@ -3,7 +3,6 @@
 //! The shape says who is cut off from whom; it is computed here, purely, as a set of directed
 //! links. The words follow Jepsen's nemesis.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use fabric::HostIndex;
@@ -50,12 +49,16 @@ impl Partition {
     /// The directed links that are cut among hosts `0..hosts`.
     #[must_use]
     pub fn cut_links(&self, hosts: u16, targets: &[HostIndex]) -> Vec<(HostIndex, HostIndex)> {
-        let targets: BTreeSet<HostIndex> = targets.iter().copied().collect();
+        let mut is_target = vec![false; usize::from(hosts)];
+        for target in targets {
+            is_target[usize::from(target.0)] = true;
+        }
+        let is_target = |host: HostIndex| is_target[usize::from(host.0)];
         let all = || (0..hosts).map(HostIndex);
         all()
             .flat_map(|from| all().map(move |to| (from, to)))
             .filter(|(from, to)| from != to)
-            .filter(|(from, to)| self.cuts(targets.contains(from), targets.contains(to)))
+            .filter(|(from, to)| self.cuts(is_target(*from), is_target(*to)))
             .collect()
     }
 
@@ -76,9 +79,11 @@ impl Fault for Partition {
     }
 
     fn bend(&self, world: &mut World, targets: &[HostIndex]) {
-        for (from, to) in self.cut_links(world.hosts(), targets) {
-            world.bend_link(from, to, |policy| policy.blocked = true);
-        }
+        let cut = fabric::LinkPolicy {
+            blocked: true,
+            ..fabric::LinkPolicy::default()
+        };
+        world.bend_links(self.cut_links(world.hosts(), targets), &cut);
     }
 
     fn proof(&self) -> Proof {

@@ -171,6 +171,11 @@ pub enum HostState {
     Paused,
     /// It goes on.
     Resumed,
+    /// Its disk was emptied while it did not run.
+    Wiped {
+        /// Files that were there and are gone.
+        files: u64,
+    },
     /// It ended.
     Exited {
         /// Exit status, when it ended by itself.

@@ -7,12 +7,14 @@ mod event;
 
 mod writer;
 
+mod error;
 mod read;
 
+pub use error::HistoryError;
 pub use event::{
     Answer, Completion, ErrorKind, Event, EventKind, Evidence, FORMAT, HostState, HostUsage,
     Invocation, OperationId, OperationKind, Outcome, Phase, Purpose, RunHeader, ScheduledFault,
     Usage,
 };
-pub use read::{FaultRun, History, HistoryError, Operation};
+pub use read::{FaultRun, History, Operation};
 pub use writer::{EventSink, HistoryWriter, WriterError};

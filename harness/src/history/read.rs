@@ -2,50 +2,30 @@
 //!
 //! Reading is strict about the first line and the order of things, and lenient about the end: a
 //! run that was cut short still reads, without its last event. A torn last line is left out.
+//!
+//! A file that is damaged can still be JSON, so what figures and drawings grow with is bounded
+//! here: times and the number of hosts. Times need not be in order; who reads a history must not
+//! rely on it.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-use thiserror::Error;
-
+use super::error::HistoryError;
 use super::event::{
     Completion, Event, EventKind, Evidence, FORMAT, HostState, Invocation, OperationId,
     OperationKind, Outcome, Phase, Purpose, RunHeader, Usage,
 };
 use crate::host::{HostId, HostInfo};
+use crate::plan::NODES_MAX;
 
-/// A history that cannot be read.
-#[derive(Debug, Error)]
-pub enum HistoryError {
-    /// The file could not be read.
-    #[error("the history could not be read: {0}")]
-    Io(#[from] std::io::Error),
-    /// A line is no event.
-    #[error("line {line} of the history is no event: {source}")]
-    Line {
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// The first event is not `run_started`.
-    #[error("the history does not begin with `run_started`; is it an events.jsonl of a run?")]
-    NoHeader,
-    /// The events are of a format that this harness does not know.
-    #[error("the history is of format {found}, this harness reads format {FORMAT} and older")]
-    Format {
-        /// The format found.
-        found: u32,
-    },
-    /// An event refers to something that was never mentioned before.
-    #[error("line {line} of the history refers to {what}, which never began")]
-    Dangling {
-        /// Counted from 1.
-        line: usize,
-        /// What it refers to.
-        what: String,
-    },
-}
+/// The latest moment of a run, in hours since its start: three times the longest time of a plan.
+pub const RUN_HOURS_MAX: u64 = 72;
+
+/// The same in microseconds.
+const LATEST_US: u64 = RUN_HOURS_MAX * 3_600_000_000;
+
+/// The most hosts of a run: the nodes of the largest plan, and its registry.
+pub const HOSTS_MAX: usize = NODES_MAX as usize + 1;
 
 /// An operation from its invocation to its completion.
 #[derive(Clone, Debug, PartialEq)]
@@ -219,45 +199,28 @@ struct Reader {
 impl Reader {
     fn take(&mut self, line: usize, event: Event) -> Result<(), HistoryError> {
         let Event { at_us, event } = event;
+        let at_us = bounded(line, at_us)?;
         let Some(history) = &mut self.history else {
-            self.history = Some(begin(event)?);
+            self.history = Some(begin(line, event)?);
             return Ok(());
         };
         history.end_us = history.end_us.max(at_us);
-        let fault = |number: usize, known: usize| {
-            if number < known {
-                Ok(number)
-            } else {
-                Err(HistoryError::Dangling {
-                    line,
-                    what: format!("fault {number}"),
-                })
-            }
-        };
         match event {
             EventKind::RunStarted(_) => return Err(HistoryError::NoHeader),
             EventKind::PhaseStarted { phase } => history.phases.push((at_us, phase)),
             EventKind::HostChanged { host, state } => {
                 history.hosts.entry(host).or_default().push((at_us, state));
             }
-            EventKind::FaultStarted {
-                fault: number,
-                targets,
-            } => {
-                let number = fault(number, history.faults.len())?;
-                history.faults[number].started_us = Some(at_us);
-                history.faults[number].targets = targets;
+            EventKind::FaultStarted { fault, targets } => {
+                let run = fault_run(history, line, fault)?;
+                run.started_us = Some(at_us);
+                run.targets = targets;
             }
-            EventKind::FaultStopped { fault: number } => {
-                let number = fault(number, history.faults.len())?;
-                history.faults[number].stopped_us = Some(at_us);
+            EventKind::FaultStopped { fault } => {
+                fault_run(history, line, fault)?.stopped_us = Some(at_us);
             }
-            EventKind::Measured {
-                fault: number,
-                evidence,
-            } => {
-                let number = fault(number, history.faults.len())?;
-                history.faults[number].evidence = Some(evidence);
+            EventKind::Measured { fault, evidence } => {
+                fault_run(history, line, fault)?.evidence = Some(evidence);
             }
             EventKind::WorldApplied {
                 links_us,
@@ -266,6 +229,7 @@ impl Reader {
                 history.applied.push((at_us, links_us, processes_us));
             }
             EventKind::Invoked(invocation) => {
+                bounded(line, invocation.intended_us)?;
                 self.positions
                     .insert(invocation.op, history.operations.len());
                 history.operations.push(Operation {
@@ -276,14 +240,8 @@ impl Reader {
                 });
             }
             EventKind::Completed(Completion { op, outcome }) => {
-                let position =
-                    self.positions
-                        .get(&op)
-                        .copied()
-                        .ok_or_else(|| HistoryError::Dangling {
-                            line,
-                            what: format!("operation {op}"),
-                        })?;
+                let position = self.positions.get(&op).copied();
+                let position = position.ok_or_else(|| dangling(line, format!("operation {op}")))?;
                 history.operations[position].completed_us = Some(at_us);
                 history.operations[position].outcome = Some(outcome);
             }
@@ -298,7 +256,29 @@ impl Reader {
     }
 }
 
-fn begin(event: EventKind) -> Result<History, HistoryError> {
+/// A time that a run can get to.
+fn bounded(line: usize, at_us: u64) -> Result<u64, HistoryError> {
+    match at_us > LATEST_US {
+        true => Err(HistoryError::TooLate { line, at_us }),
+        false => Ok(at_us),
+    }
+}
+
+/// The fault that an event is about.
+fn fault_run(
+    history: &mut History,
+    line: usize,
+    number: usize,
+) -> Result<&mut FaultRun, HistoryError> {
+    let run = history.faults.get_mut(number);
+    run.ok_or_else(|| dangling(line, format!("fault {number}")))
+}
+
+fn dangling(line: usize, what: String) -> HistoryError {
+    HistoryError::Dangling { line, what }
+}
+
+fn begin(line: usize, event: EventKind) -> Result<History, HistoryError> {
     let EventKind::RunStarted(header) = event else {
         return Err(HistoryError::NoHeader);
     };
@@ -306,6 +286,10 @@ fn begin(event: EventKind) -> Result<History, HistoryError> {
         return Err(HistoryError::Format {
             found: header.format,
         });
+    }
+    let found = header.hosts.count();
+    if found > HOSTS_MAX {
+        return Err(HistoryError::TooManyHosts { line, found });
     }
     Ok(History {
         faults: vec![FaultRun::default(); header.faults.len()],
@@ -322,4 +306,51 @@ fn begin(event: EventKind) -> Result<History, HistoryError> {
         finished: None,
         end_us: 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{HistoryBuilder, operation};
+
+    /// What is said of a history that goes on with this event on its second line.
+    fn refusal(at_us: u64, event: EventKind) -> Option<String> {
+        let mut builder = HistoryBuilder::new(2);
+        builder.push(at_us, event);
+        let history = History::from_events(builder.into_events());
+        history.err().map(|error| error.to_string())
+    }
+
+    fn invocation(intended_us: u64) -> EventKind {
+        EventKind::Invoked(operation("node-1", intended_us, None).invocation)
+    }
+
+    #[test]
+    fn a_time_that_no_run_gets_to_is_refused() {
+        let boot = EventKind::PhaseStarted { phase: Phase::Boot };
+        assert_eq!(refusal(LATEST_US, boot.clone()), None);
+        let said = refusal(LATEST_US + 1, boot).expect("too late");
+        assert!(said.contains("line 2") && said.contains("72 h"), "{said}");
+        assert_eq!(refusal(0, invocation(LATEST_US)), None);
+        let said = refusal(0, invocation(u64::MAX)).expect("too late");
+        assert!(said.contains("18446744073709551615 µs"), "{said}");
+    }
+
+    #[test]
+    fn more_hosts_than_a_plan_can_have_are_refused() {
+        let with_hosts = |count: usize| {
+            let mut events = HistoryBuilder::new(1).into_events();
+            let mut text = serde_json::to_value(&events[0]).expect("an event is JSON");
+            let hosts = &mut text["event"]["run_started"]["hosts"];
+            *hosts = vec![hosts[0].clone(); count].into();
+            events[0] = serde_json::from_value(text).expect("the same event");
+            History::from_events(events)
+                .err()
+                .map(|error| error.to_string())
+        };
+        assert_eq!(with_hosts(HOSTS_MAX), None);
+        let said = with_hosts(70_000).expect("too many");
+        assert!(said.contains("line 1") && said.contains("70000"), "{said}");
+        assert!(said.contains("1001"), "{said}");
+    }
 }

@@ -1,23 +1,25 @@
 //! What a plan means, key by key: names, the system, the network, the workload, expectations.
 //!
-//! The timeline has a file of its own. Nothing here knows of lines and columns, and nothing stops
-//! at the first problem.
+//! The timeline and the lengths of time have files of their own. Nothing here knows of lines and
+//! columns, and nothing stops at the first problem.
 
 use super::inventory::{self, GROUPS, MIRRORS};
+use super::limits::{Bytes, Limits};
 use super::path::Path;
 use super::problem::Problem;
 use super::spec::{
     Availability, Cohort, Expect, Network, Plan, Popularity, Quantiles, System, Workload,
 };
-use super::units::{Rate, Span};
-use super::{aim, timeline};
+use super::units::Rate;
+use super::{aim, spans, timeline};
 
 /// The most nodes of a plan, cohorts included.
 pub const NODES_MAX: u32 = 1_000;
-/// The longest time that a plan may give for anything.
-const SPAN_HOURS_MAX: u64 = 24;
 /// The longest name of a plan or a step; it becomes the name of a folder.
 const NAME_MAX: usize = 64;
+/// The least and the most processors of a host.
+const CPUS_MIN: f64 = 0.01;
+const CPUS_MAX: f64 = 256.0;
 /// The longest name of a cohort; hosts are named after it, and their sockets' paths are short.
 const COHORT_NAME_MAX: usize = 32;
 
@@ -32,7 +34,7 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
         system(&plan.system),
         network(&plan.network),
         workload(&plan.workload, &plan.system),
-        spans(plan),
+        spans::check(plan),
         expect(&plan.expect, &plan.workload),
         timeline::check(plan),
     ]
@@ -94,10 +96,42 @@ fn system(system: &System) -> Vec<Problem> {
         problems.extend(one_cohort(system, position, cohort));
     }
     problems.extend(mirrors(system));
+    problems.extend(limits(&system.limits));
     if nodes(system) <= NODES_MAX {
         problems.extend(bugs(system));
     }
     problems
+}
+
+fn limits(limits: &Limits) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(memory) = limits.memory.filter(|memory| *memory < memory_min()) {
+        let message = format!("{memory} of memory are too little for a process to start");
+        let help = format!("give at least `{}`", memory_min());
+        problems.push(Problem::error(
+            Path::from("system.limits.memory"),
+            message,
+            help,
+        ));
+    }
+    if let Some(cpus) = limits
+        .cpus
+        .filter(|cpus| !(CPUS_MIN..=CPUS_MAX).contains(&cpus.0))
+    {
+        let message = format!("a host cannot have {} processors", cpus.0);
+        let help = format!("give {CPUS_MIN} to {CPUS_MAX}, for example `0.5` for half of one");
+        problems.push(Problem::error(
+            Path::from("system.limits.cpus"),
+            message,
+            help,
+        ));
+    }
+    problems
+}
+
+/// The least memory that the engine gives a container.
+fn memory_min() -> Bytes {
+    "6MiB".parse().expect("a size")
 }
 
 fn node_count(system: &System) -> Option<Problem> {
@@ -270,37 +304,6 @@ fn workload(workload: &Workload, system: &System) -> Vec<Problem> {
         error("workload.contention", message, help, relies_on.collect());
     }
     problems
-}
-
-/// Every length of time of the plan outside the timeline.
-fn spans(plan: &Plan) -> Vec<Problem> {
-    let all = [
-        ("duration", plan.duration),
-        ("settle", Some(plan.settle)),
-        ("workload.deadline", Some(plan.workload.deadline)),
-        ("network.latency", plan.network.latency),
-        ("expect.recovery", plan.expect.recovery),
-    ];
-    let mut problems: Vec<Problem> = all
-        .into_iter()
-        .filter_map(|(path, span)| too_long(Path::from(path), span))
-        .collect();
-    if plan.duration.is_some_and(|duration| duration.0.is_zero()) {
-        let help = "write how long the timeline is, or leave `duration` out";
-        problems.push(Problem::error(
-            Path::from("duration"),
-            "the timeline has no length",
-            help,
-        ));
-    }
-    problems
-}
-
-/// The problem with a length of time beyond the limit.
-pub fn too_long(path: Path, span: Option<Span>) -> Option<Problem> {
-    let span = span.filter(|span| span.0.as_secs() > SPAN_HOURS_MAX * 3600)?;
-    let help = format!("no time in a plan may be longer than {SPAN_HOURS_MAX}h");
-    Some(Problem::error(path, format!("{span} is too long"), help))
 }
 
 fn expect(expect: &Expect, workload: &Workload) -> Vec<Problem> {

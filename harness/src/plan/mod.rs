@@ -5,8 +5,10 @@
 //!
 //! `locate` reads the text into a `tree` whose keys and values know their place, `set` overrides
 //! parts of it, `decode` makes it a [`Plan`] and mends what does not fit so that it can go on,
-//! `check` with `timeline` and `aim` judges what the plan means. Only the tree knows lines.
+//! `check` with `timeline`, `spans` and `aim` judges what the plan means. Only the tree knows
+//! lines.
 
+mod limits;
 mod spec;
 mod targets;
 mod units;
@@ -28,6 +30,7 @@ mod decode;
 mod aim;
 mod check;
 mod problem;
+mod spans;
 mod timeline;
 
 mod parse;
@@ -39,8 +42,10 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub use check::NODES_MAX;
 pub use error::{Mistake, PlanError, Severity, Style};
 pub use inventory::inventory;
+pub use limits::{Bytes, Cpus, Limits};
 pub(crate) use nearest::nearest;
 pub use parse::{LoadedPlan, load, load_str};
 pub use schema::schema;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
 use super::targets::Targets;
 use super::units::{Bitrate, Rate, Share, Span};
 use crate::fault::FaultSpec;
@@ -88,6 +89,9 @@ pub struct System {
     /// Bugs planted from the start: group or host name to bug names.
     #[serde(default)]
     pub bugs: BTreeMap<String, Vec<String>>,
+    /// What each host may use of the machine; needs `--runtime docker`.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// A named group of nodes that share a property, for example a version.

@@ -2,6 +2,7 @@
 
 mod meaning;
 mod robust;
+mod spans;
 
 use super::*;
 
@@ -191,11 +192,11 @@ fn values_of_the_wrong_kind_are_shown_where_they_stand() {
     fault: { kill: {} }
       7:50 timeline[0].fault: `kill` takes no parameters / write `fault: kill`
     fault: 5
-      7:50 timeline[0].fault: `fault` cannot be `5` / write one of `kill`, `restart`, `pause`, `partition`, `latency`, `loss`
+      7:50 timeline[0].fault: `fault` cannot be `5` / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`
     fault:
-      7:43 timeline[0].fault: `fault` has no value / write one of `kill`, `restart`, `pause`, `partition`, `latency`, `loss`
+      7:43 timeline[0].fault: `fault` has no value / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`
     fault: {}
-      7:50 timeline[0].fault: `fault` cannot be an empty map / write one of `kill`, `restart`, `pause`, `partition`, `latency`, `loss`
+      7:50 timeline[0].fault: `fault` cannot be an empty map / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`
     fault: { loss: {} }
       7:58 timeline[0].fault.loss.rate: the key `rate` is missing here / add `rate`: a share with its sign, like `2%`
     fault: { loss: { rate: 3 } }
@@ -268,7 +269,7 @@ fn an_override_is_applied_before_decoding_and_its_mistakes_are_shown_in_it() {
        :        ^^^^^^
        `----
       help: did you mean `mirrors`, which this map has already? valid here: `registry`, `nodes`,
-            `cohorts`, `mirrors`, `replicas`, `bugs`
+            `cohorts`, `mirrors`, `replicas`, `bugs`, `limits`
 
       x `timeline` is a list of 2: it has no item `7`
        ,-[--set timeline.7.at=1s:1:10]

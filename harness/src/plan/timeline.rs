@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::aim::Members;
-use super::check::{NODES_MAX, node_paths, nodes, step_name, too_long};
+use super::check::{NODES_MAX, node_paths, nodes, step_name};
 use super::inventory::{self, MIRRORS};
 use super::path::Path;
 use super::problem::Problem;
+use super::spans::{ends_too_late, too_long};
 use super::spec::{Plan, Step};
 use crate::fault::{FaultSpec, Partition};
 use fabric::HostIndex;
@@ -61,7 +62,9 @@ fn times(plan: &Plan, step: &Step, path: &Path) -> Vec<Problem> {
 }
 
 fn beyond_the_end(plan: &Plan, step: &Step, path: &Path) -> Option<Problem> {
-    let duration = plan.duration?;
+    let Some(duration) = plan.duration else {
+        return ends_too_late(step, path);
+    };
     let relies_on = [path.key("at"), Path::from("duration")];
     if step.at >= duration {
         let message = format!("the step starts at {}, when the timeline is over", step.at);

@@ -248,6 +248,8 @@ macro_rules! written_as_text {
     };
 }
 
+pub(super) use written_as_text;
+
 written_as_text!(
     Span,
     "a duration with its unit, like `300ms` or `10s`",

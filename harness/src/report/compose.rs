@@ -85,7 +85,7 @@ impl Report {
             finished: history.finished,
             operations: operation_figures(history, &owed),
             windows: windows(history, &owed, axis.as_ref(), &lanes),
-            faults: fault_figures(history),
+            faults: fault_figures(history, &owed),
             timings: Timings::of(history),
             usage: UsageFigures::of(history),
             host_usage: usage.map(|one| (one.host.clone(), one.clone())).collect(),

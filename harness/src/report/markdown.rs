@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use super::compose::Report;
 use super::phases::Window;
-use super::summary::{fault_times, fault_words};
+use super::summary::{fault_recovery, fault_times, fault_words};
 use super::words::{count, counted, duration, outcome, percent, verdict};
 use crate::check::{FaultFigures, Finding, Outcome};
 
@@ -102,7 +102,8 @@ fn faults_table(report: &Report) -> String {
         return String::new();
     }
     let mut text = String::from(
-        "| fault | asked for | aimed at | active | measured |\n|:--|:--|:--|:--|:--|\n",
+        "| fault | asked for | aimed at | active | first success | stable | measured |\n\
+         |:--|:--|:--|:--|--:|--:|:--|\n",
     );
     for fault in report.faults.iter().take(FAULTS_MAX) {
         text.push_str(&fault_row(fault));
@@ -119,11 +120,14 @@ fn fault_row(fault: &FaultFigures) -> String {
         Some(false) => "**not proved**",
         None => "**not measured**",
     };
+    let [first_success, stable] = fault_recovery(fault);
     row(&[
         escaped(&fault.id),
         escaped(&fault_words(fault)),
         escaped(&fault.aimed_at),
         fault_times(fault),
+        first_success,
+        stable,
         format!("{mark}: {}", escaped(&fault.proof)),
     ])
 }

@@ -37,7 +37,7 @@ pub struct FaultLane {
     pub span: Range<u64>,
 }
 
-/// The phases in order; each ends where the next begins.
+/// The phases in order; each ends where the next begins, and none before its start.
 #[must_use]
 pub fn phases(history: &History) -> Vec<PhaseSpan> {
     let starts = history.phases.iter().map(|(at, _)| *at);
@@ -48,7 +48,7 @@ pub fn phases(history: &History) -> Vec<PhaseSpan> {
         .zip(ends)
         .map(|((start, phase), end)| PhaseSpan {
             phase: *phase,
-            span: *start..end,
+            span: *start..end.max(*start),
         })
         .collect()
 }

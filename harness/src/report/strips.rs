@@ -119,12 +119,13 @@ fn strip(history: &History, owed: &Owed, host: &HostId) -> HostStrip {
     for ((start_us, state), end_us) in states.iter().zip(ends) {
         ready = match state {
             HostState::Ready => true,
-            HostState::Started { .. } | HostState::Exited { .. } => false,
+            HostState::Started { .. } | HostState::Exited { .. } | HostState::Wiped { .. } => false,
             HostState::Paused | HostState::Resumed => ready,
         };
         let segment = Segment {
             start_us: *start_us,
-            end_us,
+            // A history whose times are not in order has segments without a length.
+            end_us: end_us.max(*start_us),
             state: process_state(state, ready),
         };
         if segment.state == StripState::Up {
@@ -149,7 +150,7 @@ fn strip(history: &History, owed: &Owed, host: &HostId) -> HostStrip {
 /// The state that begins with this event.
 fn process_state(state: &HostState, ready: bool) -> StripState {
     match state {
-        HostState::Exited { .. } => StripState::Down,
+        HostState::Exited { .. } | HostState::Wiped { .. } => StripState::Down,
         HostState::Paused => StripState::Paused,
         _ if ready => StripState::Up,
         _ => StripState::Starting,
@@ -227,6 +228,20 @@ mod tests {
         let history = builder.finish(60);
         let strips = strips(&history, &Owed::of(&history));
         assert_eq!(strips[0].segments[1].state, StripState::CutOff);
+    }
+
+    #[test]
+    fn times_that_are_not_in_order_have_a_strip() {
+        let mut history = HistoryBuilder::new(3).finish(60);
+        let states = vec![(50, HostState::Ready), (20, HostState::Ready)];
+        history.hosts.insert(HostId("node-1".into()), states);
+        let strips = strips(&history, &Owed::of(&history));
+        let spans: Vec<(u64, u64)> = strips[1]
+            .segments
+            .iter()
+            .map(|one| (one.start_us, one.end_us))
+            .collect();
+        assert_eq!(spans, [(20, 60)]);
     }
 
     #[test]

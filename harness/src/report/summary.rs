@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::compose::Report;
 use super::phases::Window;
+use super::usage::milliseconds;
 use super::words::{count, counted, duration, outcome, percent, verdict};
 use crate::check::{FaultFigures, Finding, OperationFigures, Outcome};
 
@@ -150,6 +151,16 @@ pub(super) fn fault_times(fault: &FaultFigures) -> String {
         (Some(start), Some(stop)) if stop - start < 50.0 => format!("at {}", seconds(start)),
         (Some(start), Some(stop)) => format!("{:.1} to {}", start / 1000.0, seconds(stop)),
     }
+}
+
+/// How soon after a fault somebody was served again, and availability was back to calm.
+pub(super) fn fault_recovery(fault: &FaultFigures) -> [String; 2] {
+    let times = fault
+        .recovery
+        .map(|one| [one.first_success_us, one.stable_us]);
+    times
+        .unwrap_or_default()
+        .map(|us| duration(us.map(milliseconds)))
 }
 
 /// What a fault does, with its parameters.

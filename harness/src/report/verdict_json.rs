@@ -1,7 +1,8 @@
 //! `verdict.json`: the verdict and its figures, for programs.
 //!
 //! The format is versioned and documented in `reports/README.md`; keys are only ever added
-//! within a version. Times are milliseconds, shares are from 0 to 1.
+//! within a version. Times are milliseconds, or microseconds where the key says so; shares are from
+//! 0 to 1.
 
 use std::collections::BTreeMap;
 

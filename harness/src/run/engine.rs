@@ -58,9 +58,12 @@ pub async fn carry_out<R: Runtime>(
         () = asked_to_stop() => Ok(true),
     };
     phase(&lab, Phase::Stop).await;
-    lab.stop().await?;
+    let stopped = lab.stop().await;
     log_alarms(&lab).await;
+    let closed = lab.runtime.close().await;
     let interrupted = result?;
+    stopped?;
+    closed?;
     lab.sink.emit(EventKind::RunFinished { interrupted }).await;
     Ok(interrupted)
 }
@@ -138,7 +141,7 @@ async fn phase<R>(lab: &Lab<R>, phase: Phase) {
 }
 
 /// Returns when the user asks to stop, by Ctrl-C or by asking the process to end.
-async fn asked_to_stop() {
+pub async fn asked_to_stop() {
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use fabric::HostIndex;
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
 use thiserror::Error;
 
 use crate::history::{EventKind, EventSink, Outcome};
@@ -20,6 +20,9 @@ use crate::runtime::{Runtime, RuntimeError};
 use crate::system::{Client, Status};
 use crate::workload::{Operator, Request};
 use crate::world::{Action, World, reconcile};
+
+/// Hosts of a wave that are being started at the same time.
+const STARTS_AT_ONCE: usize = 8;
 
 /// The system did not come to where it was waited for.
 #[derive(Debug, Error)]
@@ -94,9 +97,11 @@ impl<R: Runtime> Lab<R> {
     ) -> Result<(), LabError> {
         let deadline = Instant::now() + patience;
         for wave in waves {
-            for host in wave {
-                self.runtime.start(host).await?;
-            }
+            stream::iter(wave)
+                .map(|host| self.runtime.start(host))
+                .buffer_unordered(STARTS_AT_ONCE)
+                .try_collect::<()>()
+                .await?;
         }
         self.await_ready(self.inventory.indexes(), deadline, patience)
             .await
@@ -219,6 +224,7 @@ impl<R: Runtime> Lab<R> {
                 Action::Kill(host) => self.runtime.kill(host).await?,
                 Action::Pause(host) => self.runtime.pause(host).await?,
                 Action::Resume(host) => self.runtime.resume(host).await?,
+                Action::Wipe(host) => self.runtime.wipe(host).await?,
                 Action::Restart(host) => {
                     self.runtime.terminate(host).await?;
                     self.runtime.start(host).await?;
@@ -273,7 +279,8 @@ fn host_of(action: &Action) -> Option<HostIndex> {
         | Action::Restart(host)
         | Action::Start(host)
         | Action::Pause(host)
-        | Action::Resume(host) => Some(*host),
+        | Action::Resume(host)
+        | Action::Wipe(host) => Some(*host),
     }
 }
 

@@ -18,7 +18,7 @@ mod final_reads;
 
 mod engine;
 
-mod local;
+mod job;
 
 mod folder;
 
@@ -26,10 +26,10 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub use engine::{Run, carry_out};
+pub use engine::{Run, asked_to_stop, carry_out};
 pub use folder::RunFolder;
+pub use job::{Job, On};
 pub use lab::{Lab, LabError};
-pub use local::{LocalRun, run_local};
 pub use progress::{Progress, ProgressMode};
 
 use crate::history::{HistoryError, WriterError};
@@ -62,6 +62,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The user asked to stop before the run began.
+    #[error("interrupted before the run began")]
+    Interrupted,
     /// The run folder is there already and not empty.
     #[error("the run folder {path} exists and is not empty; give another with --out")]
     FolderInUse {

@@ -277,6 +277,7 @@ fn hosts_seen(active: &Active, after: &Snapshot) -> u32 {
     {
         Proof::ProcessExited => !now.1.alive || now.1.starts > before.1.starts,
         Proof::ProcessStopped => now.1.stopped || !now.1.alive,
+        Proof::DiskWiped => now.1.wipes > before.1.wipes,
         Proof::PacketsBlocked | Proof::PacketsDelayed | Proof::PacketsLost => false,
     };
     let seen = active

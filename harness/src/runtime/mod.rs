@@ -3,12 +3,15 @@
 //! A runtime owns the hosts' processes, their folders and the fabric that joins them. It is told
 //! what to do and reports what it saw; it never decides.
 
+pub mod docker;
 pub mod fake;
 pub mod local;
 
+mod alarms;
+mod home;
 mod reading;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fabric::{HostIndex, LinkReport, PolicyTable};
 use thiserror::Error;
@@ -16,8 +19,19 @@ use tokio::sync::watch;
 
 pub use reading::{process_cpu, process_pss};
 
-use crate::history::Usage;
+use crate::history::{HostUsage, Usage};
+use crate::host::Inventory;
 use crate::system::Client;
+
+/// Prefix length of the fabric's network, 198.18.0.0/15 (RFC 2544).
+const PREFIX: u8 = 15;
+
+/// Largest packet, bytes.
+const MTU: u16 = 1500;
+
+/// How often a starting host is asked whether it is ready. There is no event to wait for: the
+/// interface to the system is a question.
+const READY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The runtime could not do what it was told.
 #[derive(Debug, Error)]
@@ -46,6 +60,15 @@ pub enum RuntimeError {
     /// A host's network could not be made.
     #[error("could not make the network of a host: {0}")]
     HostNet(#[from] fabric::HostNetError),
+    /// The Docker engine did not do its part.
+    #[error(transparent)]
+    Engine(#[from] docker::EngineError),
+    /// The image of the containers could not be made.
+    #[error(transparent)]
+    Image(#[from] docker::ImageError),
+    /// The container that holds the network did not do its part.
+    #[error(transparent)]
+    Remote(#[from] docker::RemoteError),
     /// The run folder could not be used.
     #[error("could not use {path}: {source}")]
     Folder {
@@ -67,6 +90,8 @@ pub struct Observed {
     pub ready: bool,
     /// The kernel says that it is stopped.
     pub stopped: bool,
+    /// How often its disk was emptied.
+    pub wipes: u32,
 }
 
 /// Starts, stops and freezes hosts, and sets the links between them.
@@ -94,6 +119,14 @@ pub trait Runtime {
     /// Lets a frozen process go on.
     fn resume(&self, host: HostIndex) -> impl Future<Output = Result<(), RuntimeError>> + Send;
 
+    /// Empties the disk of a host that does not run, except for what the system's set-up had put
+    /// there before the first start.
+    fn wipe(&self, host: HostIndex) -> impl Future<Output = Result<(), RuntimeError>> + Send;
+
+    /// Removes what the runtime has made, once every process has ended. What cannot be removed is
+    /// an error that says how to do it by hand.
+    fn close(&self) -> impl Future<Output = Result<(), RuntimeError>> + Send;
+
     /// Gives every link its policy at once; returns when that took effect.
     fn set_links(&self, policies: PolicyTable) -> Result<Instant, RuntimeError>;
 
@@ -114,4 +147,44 @@ pub trait Runtime {
 
     /// Resources used so far.
     fn usage(&self) -> Usage;
+}
+
+/// Returns when a host says that it is ready.
+async fn until_ready(client: &impl Client) {
+    loop {
+        if client.status().await.is_ok_and(|status| status.ready) {
+            return;
+        }
+        tokio::time::sleep(READY_INTERVAL).await;
+    }
+}
+
+/// What the hosts' processes use, as far as this machine knows them; `processes` are in the order
+/// of the inventory.
+fn host_usage(
+    inventory: &Inventory,
+    processes: impl Iterator<Item = Option<u32>>,
+) -> Vec<HostUsage> {
+    inventory
+        .iter()
+        .zip(processes)
+        .filter_map(|((_, info), pid)| {
+            let pid = pid?;
+            Some(HostUsage {
+                host: info.id.clone(),
+                address: info.address,
+                pss_bytes: process_pss(pid)?,
+                cpu_us: micros(process_cpu(pid)?),
+            })
+        })
+        .collect()
+}
+
+/// Processor time of this process so far, all threads.
+fn own_cpu() -> Duration {
+    process_cpu(std::process::id()).unwrap_or_default()
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

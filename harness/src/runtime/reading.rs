@@ -27,6 +27,13 @@ pub fn process_cpu(pid: u32) -> Option<Duration> {
     Some(Duration::from_micros(ticks * 1_000_000 / ticks_per_second))
 }
 
+/// When the process was started, in ticks since the machine booted. `None` when it is gone.
+/// See proc(5), `stat` field 22.
+#[must_use]
+pub fn start_ticks(pid: u32) -> Option<u64> {
+    stat_fields(pid)?.get(19)?.parse().ok()
+}
+
 /// True when every sign is that the process is stopped by a signal. See proc(5), `stat` field 3.
 #[must_use]
 pub fn is_stopped(pid: u32) -> bool {
@@ -50,6 +57,8 @@ mod tests {
         assert!(process_pss(pid).is_some_and(|bytes| bytes > 100_000));
         assert!(process_cpu(pid).is_some());
         assert!(!is_stopped(pid));
+        assert!(start_ticks(pid).is_some_and(|ticks| ticks > 0));
+        assert_eq!(start_ticks(u32::MAX), None);
         assert_eq!(process_pss(u32::MAX), None);
     }
 }

@@ -3,7 +3,7 @@
 use harness::check::{self, Finding};
 use harness::history::{EventSink, History, HistoryWriter};
 use harness::plan;
-use harness::run::{Lab, LocalRun, ProgressMode, Run, RunFolder, run_local};
+use harness::run::{Job, Lab, On, ProgressMode, Run, RunFolder};
 use harness::runtime::local::Local;
 use harness::schedule::{self, Schedule};
 use harness::system::{Directory, System};
@@ -81,18 +81,19 @@ pub fn run_plan(yaml: &str) -> (History, Vec<Finding>) {
     let schedule = schedule::compile(&loaded.plan, 7);
     let out = tempfile::tempdir().expect("a temporary folder");
     let folder = RunFolder::create(Some(out.path()), "test", 7).expect("a run folder");
-    let run = LocalRun {
+    let job = Job {
         run: Run {
             plan: &loaded.plan,
             schedule: &schedule,
             command: "test".into(),
         },
+        on: On::Local,
         folder: &folder,
         program: program(),
         progress: ProgressMode::Quiet,
         tap: None,
     };
-    block_on(run_local(&run)).expect("the run is carried out");
+    block_on(job.carry_out()).expect("the run is carried out");
     let events = std::fs::read(folder.events()).expect("the history was written");
     let history = History::read(events.as_slice()).expect("the history is readable");
     let findings = check::judge(&history);

@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::recovery::{Recoveries, RecoveryFigures};
 use super::{milliseconds, ratio};
+use crate::check::owed::Owed;
 use crate::fault::{FaultSpec, Proof};
 use crate::history::{Evidence, FaultRun, History};
 use crate::host::HostId;
@@ -34,11 +36,16 @@ pub struct FaultFigures {
     pub proved: Option<bool>,
     /// What was asked for and what was measured, in one sentence.
     pub proof: String,
+    /// How soon after its end the service was back; absent when it did not end within the
+    /// timeline, or another fault was still active then.
+    #[serde(default)]
+    pub recovery: Option<RecoveryFigures>,
 }
 
 /// The figures of every fault of the schedule, in its order.
 #[must_use]
-pub fn fault_figures(history: &History) -> Vec<FaultFigures> {
+pub fn fault_figures(history: &History, owed: &Owed) -> Vec<FaultFigures> {
+    let recoveries = Recoveries::of(history, owed);
     let clock_us = history.timeline().map_or(0, |(start, _)| start);
     let since_clock = |at_us: u64| milliseconds(at_us) - milliseconds(clock_us);
     history
@@ -46,7 +53,8 @@ pub fn fault_figures(history: &History) -> Vec<FaultFigures> {
         .faults
         .iter()
         .zip(&history.faults)
-        .map(|(scheduled, run)| {
+        .enumerate()
+        .map(|(number, (scheduled, run))| {
             let (proved, proof) = prove(&scheduled.fault, run);
             let fault = scheduled.fault.inner();
             FaultFigures {
@@ -60,6 +68,7 @@ pub fn fault_figures(history: &History) -> Vec<FaultFigures> {
                 evidence: run.evidence.clone(),
                 proved,
                 proof,
+                recovery: recoveries.as_ref().and_then(|all| all.figures(number)),
             }
         })
         .collect()
@@ -80,6 +89,7 @@ fn prove(fault: &FaultSpec, run: &FaultRun) -> (Option<bool>, String) {
     let (proved, proof) = match fault.inner().proof() {
         Proof::ProcessExited => processes(evidence, run.targets.len(), "seen to end"),
         Proof::ProcessStopped => processes(evidence, run.targets.len(), "seen stopped"),
+        Proof::DiskWiped => processes(evidence, run.targets.len(), "seen dead, with an empty disk"),
         Proof::PacketsBlocked => packets_blocked(evidence),
         Proof::PacketsDelayed => packets_delayed(evidence, fault),
         Proof::PacketsLost => packets_lost(evidence, fault),
@@ -126,7 +136,9 @@ fn packets_delayed(evidence: &Evidence, fault: &FaultSpec) -> (bool, String) {
 }
 
 fn packets_lost(evidence: &Evidence, fault: &FaultSpec) -> (bool, String) {
-    let all = evidence.packets_passed + evidence.packets_lost;
+    let all = evidence
+        .packets_passed
+        .saturating_add(evidence.packets_lost);
     let measured = if all == 0 {
         0.0
     } else {
@@ -150,6 +162,11 @@ mod tests {
 
     const SECOND: u64 = 1_000_000;
 
+    fn figures(builder: HistoryBuilder) -> Vec<FaultFigures> {
+        let history = builder.finish(3 * SECOND);
+        fault_figures(&history, &Owed::of(&history))
+    }
+
     /// A fault with these measurements on one target: whether it is proved, and why.
     fn proof(fault: &str, evidence: Evidence) -> (Option<bool>, String) {
         let mut builder = HistoryBuilder::new(3);
@@ -157,7 +174,7 @@ mod tests {
         let number = builder.schedule(fault);
         builder.start_fault(SECOND, number, &["node-1"]);
         builder.measured(2 * SECOND, number, evidence);
-        let figures = fault_figures(&builder.finish(3 * SECOND)).remove(0);
+        let figures = figures(builder).remove(0);
         (figures.proved, figures.proof)
     }
 
@@ -189,6 +206,12 @@ mod tests {
         };
         let sentence = "2 of 100 packets lost (2.0%), 2% asked for";
         assert_eq!(proof("loss", lost), (Some(true), sentence.into()));
+        let endless = Evidence {
+            packets_lost: u64::MAX,
+            packets_passed: u64::MAX,
+            ..Evidence::default()
+        };
+        assert_eq!(proof("loss", endless).0, Some(true), "no sum overflows");
     }
 
     #[test]
@@ -211,7 +234,7 @@ mod tests {
         let number = builder.schedule("kill");
         builder.start_fault(SECOND, number, &[]);
         builder.measured(2 * SECOND, number, Evidence::default());
-        let figures = fault_figures(&builder.finish(3 * SECOND)).remove(0);
+        let figures = figures(builder).remove(0);
         assert_eq!(
             (figures.proved, figures.proof.as_str()),
             (Some(false), "it hit no host")
@@ -225,7 +248,7 @@ mod tests {
         let started = builder.schedule("kill");
         builder.schedule("pause");
         builder.start_fault(SECOND, started, &["node-1"]);
-        let figures = fault_figures(&builder.finish(2 * SECOND));
+        let figures = figures(builder);
         assert_eq!(figures[0].proved, None);
         assert_eq!(figures[0].started_ms, Some(1000.0));
         assert_eq!(figures[1].proof, "it never started");

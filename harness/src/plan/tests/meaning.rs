@@ -48,6 +48,19 @@ fn the_system_is_of_a_size_that_can_run() {
 }
 
 #[test]
+fn limits_leave_enough_to_run() {
+    let limits = |limits: &str| changed("nodes: 5", &format!("nodes: 5, limits: {limits}"));
+    assert_eq!(limits("{ memory: 64MiB, cpus: 0.5 }"), [""; 0]);
+    assert_eq!(
+        limits("{ memory: 1MiB, cpus: 0 }"),
+        [
+            "3:39 system.limits.memory: 1MiB of memory are too little for a process to start",
+            "3:51 system.limits.cpus: a host cannot have 0 processors",
+        ]
+    );
+}
+
+#[test]
 fn mirrors_and_replicas_fit_into_each_other() {
     says(
         "mirrors: 3",

@@ -40,7 +40,9 @@ pub fn phases(report: &Report, axis: &Axis) -> Markup {
 /// When the first fault of the timeline started.
 fn first_fault(report: &Report, axis: &Axis) -> Option<u64> {
     let start = report.lanes.iter().map(|lane| lane.span.start).min()?;
-    Some(start.clamp(axis.start_us, axis.timeline_end_us))
+    // Of the axis's timeline: its end is never before its start, whatever the history says.
+    let timeline = axis.timeline();
+    Some(start.clamp(timeline.start, timeline.end))
 }
 
 fn phase_bar(axis: &Axis, word: &str, start_us: u64, end_us: u64) -> Markup {

@@ -168,6 +168,7 @@ fn hosts(report: &Report) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::Phase;
     use crate::report::sample;
 
     fn page(with_mirrors: bool) -> String {
@@ -210,6 +211,19 @@ mod tests {
     #[test]
     fn the_same_history_gives_the_same_page() {
         assert_eq!(page(false), page(false));
+    }
+
+    #[test]
+    fn a_run_whose_phases_are_not_in_order_has_a_page_too() {
+        let mut builder = sample::HistoryBuilder::new(2);
+        builder.boot(20_000_000);
+        builder.phase(5_000_000, Phase::Heal);
+        builder.phase(6_000_000, Phase::Stop);
+        let fault = builder.schedule("kill");
+        builder.start_fault(9_000_000, fault, &["node-1"]);
+        builder.stop_fault(3_000_000, fault);
+        let page = render(&Report::compose(&builder.finish(60_000_000), vec![]));
+        assert!(page.contains("kill-1"), "{page}");
     }
 
     #[test]

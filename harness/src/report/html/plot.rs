@@ -125,7 +125,7 @@ fn edges(report: &Report, axis: &Axis, height: f64) -> Markup {
 #[must_use]
 pub fn hue(report: &Report, fault: usize) -> &'static str {
     match report.header.faults[fault].fault.inner().proof() {
-        Proof::ProcessExited | Proof::ProcessStopped => "on-process",
+        Proof::ProcessExited | Proof::ProcessStopped | Proof::DiskWiped => "on-process",
         Proof::PacketsBlocked | Proof::PacketsDelayed | Proof::PacketsLost => "on-network",
     }
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::check::{FaultFigures, Finding, OperationFigures, Outcome};
-use crate::report::summary::{fault_times, fault_words};
+use crate::report::summary::{fault_recovery, fault_times, fault_words};
 use crate::report::usage::mebibytes;
 use crate::report::words::{self, NONE, count, duration, percent};
 use crate::report::{HostStrip, Report, UsageFigures, Window};
@@ -80,14 +80,15 @@ fn operation_row(word: &str, class: &str, figures: &OperationFigures) -> Markup 
     }
 }
 
-/// What was asked for of each fault beside what was measured.
+/// What was asked for of each fault beside what was measured, and how soon it was over for users.
 #[must_use]
 pub fn faults(report: &Report) -> Markup {
     html! {
         table {
             thead { tr {
                 th.text { "fault" } th.text { "asked for" } th.text { "aimed at" }
-                th.text { "hit" } th.text { "active" } th.text { "measured" } th.text { "proved" }
+                th.text { "hit" } th.text { "active" } th { "first success" } th { "stable" }
+                th.text { "measured" } th.text { "proved" }
             } }
             tbody { @for fault in &report.faults { (fault_row(fault)) } }
         }
@@ -100,6 +101,7 @@ fn fault_row(fault: &FaultFigures) -> Markup {
         Some(false) => ("fail", "no"),
         None => ("unknown", "not measured"),
     };
+    let [first_success, stable] = fault_recovery(fault);
     html! {
         tr {
             th.text scope="row" { (fault.id) }
@@ -107,6 +109,7 @@ fn fault_row(fault: &FaultFigures) -> Markup {
             td.text { (fault.aimed_at) }
             td.text { (targets(fault)) }
             td.text.whole { (fault_times(fault)) }
+            td { (first_success) } td { (stable) }
             td.text.wide { (fault.proof) }
             td.text { span.tag.(class) { (word) } }
         }

@@ -196,7 +196,7 @@ impl Status {
             HostState::Started { .. } | HostState::Exited { .. } => {
                 self.ready.remove(host);
             }
-            HostState::Paused | HostState::Resumed => {}
+            HostState::Paused | HostState::Resumed | HostState::Wiped { .. } => {}
         }
         match state {
             HostState::Exited {

@@ -69,6 +69,12 @@ impl Fake {
         }
     }
 
+    /// The policies of all links, as they were set last.
+    #[must_use]
+    pub fn links(&self) -> PolicyTable {
+        lock(&self.model).links.clone()
+    }
+
     fn seen(&self, host: HostIndex) -> &watch::Sender<Observed> {
         &self.observed[usize::from(host.0)]
     }
@@ -96,6 +102,7 @@ impl Fake {
         self.seen(host).send_modify(|seen| {
             *seen = Observed {
                 starts: seen.starts,
+                wipes: seen.wipes,
                 ..Observed::default()
             };
         });
@@ -117,6 +124,7 @@ impl Runtime for Fake {
             *seen = Observed {
                 starts: seen.starts + 1,
                 alive: true,
+                wipes: seen.wipes,
                 ..Observed::default()
             };
         });
@@ -154,6 +162,17 @@ impl Runtime for Fake {
             self.emit(host, HostState::Resumed).await;
             self.seen(host).send_modify(|seen| seen.stopped = false);
         }
+        Ok(())
+    }
+
+    async fn wipe(&self, host: HostIndex) -> Result<(), RuntimeError> {
+        // What is held is the model's, not any host's: an ideal system loses nothing.
+        self.seen(host).send_modify(|seen| seen.wipes += 1);
+        self.emit(host, HostState::Wiped { files: 0 }).await;
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), RuntimeError> {
         Ok(())
     }
 

@@ -55,6 +55,12 @@ pub fn enter() -> Result<Enclosed, RuntimeError> {
     }
 }
 
+/// True in the program that runs inside.
+#[must_use]
+pub fn is_inside() -> bool {
+    std::env::var_os(LIFELINE).is_some()
+}
+
 /// Inside: private mounts, a `/proc` of the new pid namespace, and the lifeline's watcher.
 fn arrive(lifeline: RawFd) -> Result<(), RuntimeError> {
     // SAFETY: `enter` is called before any thread is started, so nobody reads the environment now.

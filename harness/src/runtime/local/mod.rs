@@ -7,7 +7,6 @@
 
 pub mod enclosure;
 
-mod alarms;
 mod process;
 
 use std::path::{Path, PathBuf};
@@ -19,19 +18,11 @@ use tokio::sync::watch;
 
 use process::HostProcess;
 
-use super::{Observed, Runtime, RuntimeError};
-use crate::history::{EventSink, HostUsage, Usage};
+use super::home::Home;
+use super::{MTU, Observed, PREFIX, Runtime, RuntimeError};
+use crate::history::{EventSink, Usage};
 use crate::host::Inventory;
-use crate::system::{HttpClient, Launch, System};
-
-/// Prefix length of the fabric's network, 198.18.0.0/15 (RFC 2544).
-const PREFIX: u8 = 15;
-
-/// Largest packet, bytes.
-const MTU: u16 = 1500;
-
-/// Bytes of a log's end that are shown in messages.
-const LOG_TAIL_BYTES: usize = 1200;
+use crate::system::{HttpClient, System};
 
 /// See the module.
 #[derive(Debug)]
@@ -61,22 +52,16 @@ impl Local {
             let mut net = HostNet::create(info.address, PREFIX, MTU)?;
             let tun = net.take_tun().expect("a new host network has its device");
             fabric.attach(index, info.address, tun)?;
-            let launch: Launch = system.launch(index);
-            let home = folder.join(&info.id.0);
-            hosts.push(HostProcess::new(
-                info.id.clone(),
-                home,
-                launch,
-                net,
-                sink.clone(),
-            )?);
+            let home = Home::create(&info.id, folder.join(&info.id.0))?;
+            let launch = system.launch(index);
+            hosts.push(HostProcess::new(home, launch, net, sink.clone()));
         }
         Ok(Local {
             inventory: inventory.clone(),
             hosts,
             fabric,
             started: Instant::now(),
-            cpu_at_start: own_cpu(),
+            cpu_at_start: super::own_cpu(),
         })
     }
 
@@ -95,7 +80,7 @@ impl Local {
     /// The folder of a host.
     #[must_use]
     pub fn home(&self, host: HostIndex) -> PathBuf {
-        self.host(host).home().to_owned()
+        self.host(host).home().path().to_owned()
     }
 }
 
@@ -126,6 +111,15 @@ impl Runtime for Local {
         self.host(host).resume().await
     }
 
+    async fn wipe(&self, host: HostIndex) -> Result<(), RuntimeError> {
+        self.host(host).wipe().await
+    }
+
+    async fn close(&self) -> Result<(), RuntimeError> {
+        // The kernel takes everything down with the enclosure.
+        Ok(())
+    }
+
     fn set_links(&self, policies: PolicyTable) -> Result<Instant, RuntimeError> {
         Ok(self.fabric.set_policies(policies)?)
     }
@@ -139,47 +133,27 @@ impl Runtime for Local {
     }
 
     fn client(&self, host: HostIndex) -> &HttpClient {
-        self.host(host).client()
+        self.host(host).home().client()
     }
 
     fn log_tail(&self, host: HostIndex) -> String {
-        let text = std::fs::read(self.host(host).log_path()).unwrap_or_default();
-        let tail = &text[text.len().saturating_sub(LOG_TAIL_BYTES)..];
-        String::from_utf8_lossy(tail).into_owned()
+        self.host(host).home().log_tail()
     }
 
     fn log_alarms(&self, host: HostIndex) -> Vec<String> {
-        alarms::of_file(&self.host(host).log_path())
+        self.host(host).home().log_alarms()
     }
 
     fn usage(&self) -> Usage {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let processes = self.hosts.iter().map(HostProcess::pid);
+        let hosts = super::host_usage(&self.inventory, processes);
         let fabric_cpu = self.fabric.cpu_time();
-        let hosts = self
-            .inventory
-            .iter()
-            .zip(&self.hosts)
-            .filter_map(|((_, info), process)| {
-                let pid = process.pid()?;
-                Some(HostUsage {
-                    host: info.id.clone(),
-                    address: info.address,
-                    pss_bytes: super::process_pss(pid)?,
-                    cpu_us: micros(super::process_cpu(pid)?),
-                })
-            })
-            .collect();
-        let harness_cpu = own_cpu().saturating_sub(self.cpu_at_start);
+        let harness_cpu = super::own_cpu().saturating_sub(self.cpu_at_start);
         Usage {
             hosts,
-            harness_cpu_us: micros(harness_cpu.saturating_sub(fabric_cpu)),
-            fabric_cpu_us: micros(fabric_cpu),
-            wall_us: micros(self.started.elapsed()),
+            harness_cpu_us: super::micros(harness_cpu.saturating_sub(fabric_cpu)),
+            fabric_cpu_us: super::micros(fabric_cpu),
+            wall_us: super::micros(self.started.elapsed()),
         }
     }
-}
-
-/// Processor time of this process so far, all threads.
-fn own_cpu() -> Duration {
-    super::process_cpu(std::process::id()).unwrap_or_default()
 }

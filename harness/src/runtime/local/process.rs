@@ -1,14 +1,13 @@
-//! One host: its folder, its network namespace, and the process that comes and goes in it.
+//! One host: its network namespace, and the process that comes and goes in it.
 //!
 //! A watcher task owns each process: it alone waits for it, so an exit is seen exactly once and
 //! becomes an event, wanted or not. Everybody else looks at `Observed`. Signals go through a
 //! process descriptor (pidfd), so they can never hit another process that got the same number.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,11 +16,10 @@ use fabric::HostNet;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-use super::super::reading;
-use super::super::{Observed, RuntimeError};
+use super::super::home::Home;
+use super::super::{Observed, RuntimeError, reading, until_ready};
 use crate::history::{EventKind, EventSink, HostState};
-use crate::host::HostId;
-use crate::system::{Client, DISK, HttpClient, Launch, SOCKET};
+use crate::system::Launch;
 
 /// How long a process may take to end when it is asked to.
 const TERMINATE_PATIENCE: Duration = Duration::from_secs(5);
@@ -29,20 +27,12 @@ const TERMINATE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the kernel may take to stop a process.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often a starting host is asked whether it is ready. There is no event to wait for: the
-/// interface to the system is a question.
-const READY_INTERVAL: Duration = Duration::from_millis(50);
-
 /// A host and its process.
 #[derive(Debug)]
 pub struct HostProcess {
-    id: HostId,
-    home: PathBuf,
-    /// Keeps `/proc/self/fd/N` valid: socket paths through it stay below 108 bytes.
-    _folder: File,
+    home: Home,
     launch: Launch,
     net: HostNet,
-    client: HttpClient,
     sink: EventSink,
     observed: watch::Sender<Observed>,
     running: Arc<Mutex<Option<Running>>>,
@@ -58,46 +48,24 @@ struct Running {
 }
 
 impl HostProcess {
-    /// Makes the host's folder; starts nothing.
-    pub fn new(
-        id: HostId,
-        home: PathBuf,
-        launch: Launch,
-        net: HostNet,
-        sink: EventSink,
-    ) -> Result<HostProcess, RuntimeError> {
-        let folder = open_folder(&home).map_err(|source| RuntimeError::Folder {
-            path: home.display().to_string(),
-            source,
-        })?;
-        let socket = format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd());
-        Ok(HostProcess {
-            client: HttpClient::new(Path::new(&socket)),
-            _folder: folder,
-            id,
+    /// A host in its home and its network; starts nothing.
+    pub fn new(home: Home, launch: Launch, net: HostNet, sink: EventSink) -> HostProcess {
+        HostProcess {
             home,
             launch,
             net,
             sink,
             observed: watch::Sender::new(Observed::default()),
             running: Arc::default(),
-        })
+        }
     }
 
-    pub fn home(&self) -> &Path {
+    pub fn home(&self) -> &Home {
         &self.home
-    }
-
-    pub fn client(&self) -> &HttpClient {
-        &self.client
     }
 
     pub fn observe(&self) -> watch::Receiver<Observed> {
         self.observed.subscribe()
-    }
-
-    pub fn log_path(&self) -> PathBuf {
-        self.home.join("log")
     }
 
     /// The number of the process that exists now.
@@ -110,11 +78,13 @@ impl HostProcess {
         if self.observed.borrow().alive {
             return Ok(());
         }
-        let child = self.spawn().map_err(|source| self.error("start", source))?;
+        let child = self
+            .spawn()
+            .map_err(|source| self.home.error("start", source))?;
         let pid = child
             .id()
             .expect("a child that was not waited for has a number");
-        let pidfd = open_pidfd(pid).map_err(|source| self.error("watch", source))?;
+        let pidfd = open_pidfd(pid).map_err(|source| self.home.error("watch", source))?;
         *self.lock() = Some(Running {
             pid,
             pidfd,
@@ -124,6 +94,7 @@ impl HostProcess {
             *observed = Observed {
                 starts: observed.starts + 1,
                 alive: true,
+                wipes: observed.wipes,
                 ..Observed::default()
             };
         });
@@ -143,7 +114,7 @@ impl HostProcess {
     pub async fn pause(&self) -> Result<(), RuntimeError> {
         let Some(pid) = self
             .signal(libc::SIGSTOP, false)
-            .map_err(|e| self.error("pause", e))?
+            .map_err(|e| self.home.error("pause", e))?
         else {
             return Ok(());
         };
@@ -151,7 +122,7 @@ impl HostProcess {
         while !reading::is_stopped(pid) {
             if Instant::now() > deadline {
                 let slow = io::Error::new(io::ErrorKind::TimedOut, "it did not stop");
-                return Err(self.error("pause", slow));
+                return Err(self.home.error("pause", slow));
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -167,7 +138,7 @@ impl HostProcess {
         }
         let signalled = self
             .signal(libc::SIGCONT, false)
-            .map_err(|e| self.error("resume", e))?;
+            .map_err(|e| self.home.error("resume", e))?;
         if signalled.is_some() {
             self.observed
                 .send_modify(|observed| observed.stopped = false);
@@ -176,17 +147,26 @@ impl HostProcess {
         Ok(())
     }
 
+    /// Empties the disk of a process that does not run.
+    pub async fn wipe(&self) -> Result<(), RuntimeError> {
+        let wiped = self.home.wipe();
+        let files = wiped.map_err(|source| self.home.error("wipe the disk of", source))?;
+        self.observed.send_modify(|observed| observed.wipes += 1);
+        self.emit(HostState::Wiped { files }).await;
+        Ok(())
+    }
+
     /// Sends a signal and waits until the process is gone; SIGKILL when `patience` is over.
     async fn end(&self, signal: i32, patience: Duration) -> Result<(), RuntimeError> {
         let mut observed = self.observe();
         self.signal(signal, true)
-            .map_err(|source| self.error("end", source))?;
+            .map_err(|source| self.home.error("end", source))?;
         let gone = observed.wait_for(|observed| !observed.alive);
         if tokio::time::timeout(patience, gone).await.is_ok() {
             return Ok(());
         }
         self.signal(libc::SIGKILL, true)
-            .map_err(|source| self.error("kill", source))?;
+            .map_err(|source| self.home.error("kill", source))?;
         // The sender lives as long as this host, so waiting cannot fail.
         let _ = observed.wait_for(|observed| !observed.alive).await;
         Ok(())
@@ -211,12 +191,12 @@ impl HostProcess {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
-            .open(self.log_path())?;
+            .open(self.home.log_path())?;
         let netns = self.net.netns().as_raw_fd();
         let mut command = Command::new(&self.launch.program);
         command
             .args(&self.launch.arguments)
-            .current_dir(&self.home)
+            .current_dir(self.home.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -234,9 +214,9 @@ impl HostProcess {
 
     /// Starts the task that waits for the process, and that asks whether it is ready meanwhile.
     fn watch(&self, mut child: Child) {
-        let (id, sink) = (self.id.clone(), self.sink.clone());
+        let (id, sink) = (self.home.id().clone(), self.sink.clone());
         let (observed, running) = (self.observed.clone(), Arc::clone(&self.running));
-        let client = self.client.clone();
+        let client = self.home.client().clone();
         tokio::spawn(async move {
             let status = tokio::select! {
                 status = child.wait() => status,
@@ -260,6 +240,7 @@ impl HostProcess {
             observed.send_modify(|observed| {
                 *observed = Observed {
                     starts: observed.starts,
+                    wipes: observed.wipes,
                     ..Observed::default()
                 };
             });
@@ -269,33 +250,16 @@ impl HostProcess {
     async fn emit(&self, state: HostState) {
         self.sink
             .emit(EventKind::HostChanged {
-                host: self.id.clone(),
+                host: self.home.id().clone(),
                 state,
             })
             .await;
-    }
-
-    fn error(&self, step: &'static str, source: io::Error) -> RuntimeError {
-        RuntimeError::Host {
-            step,
-            host: self.id.0.clone(),
-            source,
-        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
         self.running
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-async fn until_ready(client: &HttpClient) {
-    loop {
-        if client.status().await.is_ok_and(|status| status.ready) {
-            return;
-        }
-        tokio::time::sleep(READY_INTERVAL).await;
     }
 }
 
@@ -306,11 +270,6 @@ fn exit_state(status: io::Result<ExitStatus>, wanted: bool) -> HostState {
         signal: status.and_then(|status| status.signal()),
         wanted,
     }
-}
-
-fn open_folder(home: &Path) -> io::Result<File> {
-    std::fs::create_dir_all(home.join(DISK))?;
-    File::open(home)
 }
 
 fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
