@@ -248,7 +248,6 @@ fn network_policy(network: &plan::Network) -> LinkPolicy {
         _ => vec![fabric::Latency::Uniform { mean_us, jitter_us }],
     };
     LinkPolicy {
-        blocked: false,
         latency,
         loss_ppm: network
             .loss
@@ -256,5 +255,6 @@ fn network_policy(network: &plan::Network) -> LinkPolicy {
             .into_iter()
             .collect(),
         bandwidth_bps: network.bandwidth.map(plan::Bitrate::bits_per_second),
+        ..LinkPolicy::default()
     }
 }

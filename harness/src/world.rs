@@ -168,8 +168,8 @@ impl World {
 
     fn reach_each_other(&self, one: HostIndex, other: HostIndex) -> bool {
         self.process(other) == Process::Running
-            && !self.link(one, other).is_cut()
-            && !self.link(other, one).is_cut()
+            && carries(self.link(one, other))
+            && carries(self.link(other, one))
     }
 
     /// The names of the hosts that are not simply running, for display.
@@ -181,6 +181,11 @@ impl World {
             .map(|(_, host)| host.id.0.clone())
             .collect()
     }
+}
+
+/// True when somebody who sends over this link, as TCP does, may hope for an answer.
+fn carries(policy: &LinkPolicy) -> bool {
+    !policy.is_cut() && !policy.reset && !policy.jam && !policy.new_connections_blocked
 }
 
 /// One step from an actual world to a wanted one.

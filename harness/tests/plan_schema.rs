@@ -53,6 +53,14 @@ timeline:
     fault: { latency: { mean: 300ms, jitter: 100ms, distribution: normal } }
   - { at: 6s, for: 1s, targets: node-2, fault: { loss: { rate: 2% } } }
   - { at: 7s, for: 1s, targets: node-3, fault: wipe }
+  - { at: 8s, for: 1s, targets: node-1, fault: { loss: { rate: 2%, burst: 5 } } }
+  - { at: 9s, for: 1s, targets: node-2, fault: { bandwidth: { rate: 1mbit, queue: 64KiB } } }
+  - { at: 10s, for: 1s, targets: node-3, fault: { duplicate: { rate: 2% } } }
+  - { at: 11s, for: 1s, targets: node-4, fault: { reorder: { rate: 2%, late: 20ms } } }
+  - { at: 12s, for: 1s, targets: node-5, fault: { corrupt: { rate: 2%, silent: true } } }
+  - { at: 13s, for: 1s, targets: node-6, fault: { mtu: { bytes: 600 } } }
+  - { at: 14s, for: 1s, targets: node-7, fault: reset }
+  - { at: 15s, for: 1s, targets: node-8, fault: jam }
 settle: 40s
 expect:
   availability: { register: 99%, resolve: 99.9%, update: 100% }
@@ -157,6 +165,37 @@ fn every_shipped_plan_names_the_schema_and_fits_it() {
         );
         assert_eq!(complaints(&text), [""; 0], "{name}");
     }
+}
+
+#[test]
+fn every_plan_of_one_fault_fits_the_schema_and_has_no_warnings() {
+    let folder = folder().join("faults");
+    let mut plans = 0;
+    for entry in std::fs::read_dir(folder).expect("plans are shipped") {
+        let path = entry.expect("readable").path();
+        let text = std::fs::read_to_string(&path).expect("readable");
+        assert!(
+            text.starts_with(&SCHEMA_LINE.replace('=', "=../")),
+            "{path:?}"
+        );
+        assert_eq!(complaints(&text), [""; 0], "{path:?}");
+        let loaded = plan::load(&path, &[]).expect("it has no mistakes");
+        let stem = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        assert_eq!(loaded.plan.name, format!("fault-{stem}"));
+        let said = Command::new(env!("CARGO_BIN_EXE_harness"))
+            .arg("check")
+            .arg(&path)
+            .output()
+            .expect("the harness starts");
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(!said.contains("warning"), "{said}");
+        plans += 1;
+    }
+    assert!(plans >= 8, "{plans}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use harness::check;
+use harness::fault::Count;
 use harness::history::{
     Answer, Completion, ErrorKind, Event, EventKind, Evidence, FORMAT, History, HistoryError,
     HostState, HostUsage, Invocation, OperationKind, Outcome, Phase, Purpose, RunHeader, Usage,
@@ -340,11 +341,16 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn any_evidence() -> impl Strategy<Value = Evidence> {
-    any::<(u32, [u64; 3], [Option<u64>; 2])>().prop_map(|(hosts_seen, packets, delays)| Evidence {
+    let counts = [Count::Duplicated, Count::Oversized, Count::QueueFull];
+    let counted = btree_map(select(counts.to_vec()), any::<u64>(), 0..3);
+    let rest = any::<(u32, [u64; 4], [Option<u64>; 2])>();
+    (counted, rest).prop_map(|(counted, (hosts_seen, packets, delays))| Evidence {
         hosts_seen,
         packets_passed: packets[0],
         packets_blocked: packets[1],
         packets_lost: packets[2],
+        bytes_passed: packets[3],
+        counted,
         mean_delay_us: delays[0],
         requested_delay_us: delays[1],
     })

@@ -39,6 +39,14 @@ fn any_fault() -> impl Strategy<Value = FaultSpec> {
         (1u32..500).prop_map(|ms| format!("latency: {{mean: {ms}ms}}")),
         (10u32..500).prop_map(|ms| format!("latency: {{mean: {ms}ms, jitter: 5ms}}")),
         (1u32..=100).prop_map(|percent| format!("loss: {{rate: {percent}%}}")),
+        (1u32..=90).prop_map(|percent| format!("loss: {{rate: {percent}%, burst: 4}}")),
+        (1u32..50).prop_map(|mbit| format!("bandwidth: {{rate: {mbit}mbit}}")),
+        (1u32..=100).prop_map(|percent| format!("duplicate: {{rate: {percent}%}}")),
+        (1u32..=100).prop_map(|percent| format!("reorder: {{rate: {percent}%, late: 20ms}}")),
+        (1u32..=100).prop_map(|percent| format!("corrupt: {{rate: {percent}%, silent: true}}")),
+        (68u32..1500).prop_map(|bytes| format!("mtu: {{bytes: {bytes}}}")),
+        Just("reset".to_owned()),
+        Just("jam".to_owned()),
     ];
     yaml.prop_map(|text| {
         let value = serde_yaml::from_str::<serde_yaml::Value>(&text).expect("made above");

@@ -9,7 +9,10 @@ use std::net::{Ipv4Addr, TcpStream};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fabric::link::LinkState;
-use fabric::{Fabric, HostIndex, Latency, LinkPolicy, PolicyTable};
+use fabric::{
+    Corrupt, Corruption, Fabric, Filter, Filtered, GilbertElliott, HostIndex, Latency, LinkPolicy,
+    PolicyTable, Reorder,
+};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 const A: HostIndex = HostIndex(0);
@@ -18,7 +21,7 @@ const B: HostIndex = HostIndex(1);
 /// The length of a full packet.
 const PACKET_BYTES: usize = 1_500;
 
-fn policies() -> [(&'static str, LinkPolicy); 4] {
+fn policies() -> [(&'static str, LinkPolicy); 6] {
     let policy = |latency, loss_ppm, bandwidth_bps| LinkPolicy {
         latency,
         loss_ppm,
@@ -30,11 +33,42 @@ fn policies() -> [(&'static str, LinkPolicy); 4] {
         mean_us: 1,
         jitter_us: 1,
     };
+    let bent = LinkPolicy {
+        gilbert_elliott: vec![GilbertElliott {
+            to_bad_ppm: 1,
+            to_good_ppm: 100_000,
+            loss_good_ppm: 0,
+            loss_bad_ppm: 1_000_000,
+        }],
+        duplicate_ppm: vec![1],
+        reorder: vec![Reorder {
+            share_ppm: 1,
+            late_us: 1,
+        }],
+        corrupt: vec![Corrupt {
+            share_ppm: 1,
+            how: Corruption::Silent,
+        }],
+        ..policy(vec![delay], vec![], None)
+    };
+    // Nothing here has a port, so each packet is looked at and none is meant.
+    let filtered = LinkPolicy {
+        filtered: vec![Filtered {
+            filter: Filter {
+                protocol: None,
+                port: Some(80),
+            },
+            policy: policy(vec![], vec![1_000_000], None),
+        }],
+        ..LinkPolicy::default()
+    };
     [
         ("healthy", LinkPolicy::default()),
         ("delayed", policy(vec![delay], vec![], None)),
         ("lossy", policy(vec![], vec![1], None)),
         ("narrow", policy(vec![], vec![], Some(1_000_000_000_000))),
+        ("a few faults", bent),
+        ("filtered", filtered),
     ]
 }
 
@@ -57,7 +91,7 @@ fn ways_through(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("through the router");
     for (name, policy) in policies() {
         // One in a million is lost, and would be waited for without end.
-        if policy.loss_ppm.is_empty() {
+        if policy.loss_share() == 0.0 {
             let fabric = Fabric::start(1, 2).expect("a fabric");
             let (mut near, mut far) = (attach(&fabric, A), attach(&fabric, B));
             let table = PolicyTable::uniform(2, policy);

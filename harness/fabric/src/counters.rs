@@ -2,7 +2,11 @@
 //!
 //! Counters only grow. To know what happened during a window, subtract the counters at its start
 //! from those at its end. Every packet that a host sends is, in the end, counted exactly once:
-//! as passed, or as dropped by one cause. Until then it is *in flight*, held back by a delay.
+//! as passed, or as dropped by one cause. Until then it is *in flight*, held back by a delay or a
+//! jam. The copy of a duplicated packet is one more packet: it is counted as `duplicated`, and
+//! then, as if a host had sent it, as passed or dropped; so what the hosts sent is
+//! `settled() - duplicated`, once nothing is in flight. The reset that answers a segment comes
+//! from the fabric and not from a host, so it is no packet of any link; the segment is dropped.
 //!
 //! Packets that never came to the fabric are not counted: a host that sends faster than the router
 //! reads loses some in its own device, whose queue holds 500.
@@ -19,6 +23,7 @@ use crate::table::HostIndex;
 
 /// The counters of one link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LinkCounters {
     /// Packets handed to the receiving host.
     pub passed: u64,
@@ -28,11 +33,37 @@ pub struct LinkCounters {
     pub dropped_blocked: u64,
     /// Packets lost at random.
     pub dropped_loss: u64,
-    /// Packets that found a queue full: of a link with a bandwidth, of packets in flight, or of
-    /// the receiving device.
+    /// Packets that found a queue full: of a link with a bandwidth, of packets in flight, of a jam,
+    /// or of the receiving device.
     pub dropped_queue: u64,
     /// Packets to a host that was not attached when they were due.
     pub dropped_detached: u64,
+    /// Packets longer than the MTU of their link.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped_mtu: u64,
+    /// Packets that would have opened a connection, or a UDP flow, while only old ones pass.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped_new: u64,
+    /// TCP segments that were dropped and answered with a reset; one answer for a large segment.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub resets: u64,
+    /// Copies made of packets.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub duplicated: u64,
+    /// Packets chosen to fall behind those sent after them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reordered: u64,
+    /// Packets in which a bit was flipped. To the fabric they pass, also those that the receiving
+    /// kernel drops.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub corrupted: u64,
+    /// Packets that were due during a jam and have been held, each counted once.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub jammed: u64,
+    /// Of those, the ones that the jam has let go, whatever became of them then; the others are
+    /// still held.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub released: u64,
     /// Packets that passed and had been held back before.
     pub delayed: u64,
     /// The time for which the `delayed` packets were held back, measured from reading each from
@@ -46,7 +77,13 @@ impl LinkCounters {
     /// All packets dropped, whatever the cause.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.dropped_blocked + self.dropped_loss + self.dropped_queue + self.dropped_detached
+        self.dropped_blocked
+            + self.dropped_loss
+            + self.dropped_queue
+            + self.dropped_detached
+            + self.dropped_mtu
+            + self.dropped_new
+            + self.resets
     }
 
     /// All packets whose fate is known: passed or dropped, not those in flight.
@@ -75,6 +112,14 @@ impl Add for LinkCounters {
             dropped_loss: self.dropped_loss + other.dropped_loss,
             dropped_queue: self.dropped_queue + other.dropped_queue,
             dropped_detached: self.dropped_detached + other.dropped_detached,
+            dropped_mtu: self.dropped_mtu + other.dropped_mtu,
+            dropped_new: self.dropped_new + other.dropped_new,
+            resets: self.resets + other.resets,
+            duplicated: self.duplicated + other.duplicated,
+            reordered: self.reordered + other.reordered,
+            corrupted: self.corrupted + other.corrupted,
+            jammed: self.jammed + other.jammed,
+            released: self.released + other.released,
             delayed: self.delayed + other.delayed,
             delay_us_total: self.delay_us_total + other.delay_us_total,
             delay_us_max: self.delay_us_max.max(other.delay_us_max),
@@ -103,11 +148,23 @@ impl Sub for LinkCounters {
             dropped_detached: self
                 .dropped_detached
                 .saturating_sub(earlier.dropped_detached),
+            dropped_mtu: self.dropped_mtu.saturating_sub(earlier.dropped_mtu),
+            dropped_new: self.dropped_new.saturating_sub(earlier.dropped_new),
+            resets: self.resets.saturating_sub(earlier.resets),
+            duplicated: self.duplicated.saturating_sub(earlier.duplicated),
+            reordered: self.reordered.saturating_sub(earlier.reordered),
+            corrupted: self.corrupted.saturating_sub(earlier.corrupted),
+            jammed: self.jammed.saturating_sub(earlier.jammed),
+            released: self.released.saturating_sub(earlier.released),
             delayed: self.delayed.saturating_sub(earlier.delayed),
             delay_us_total: self.delay_us_total.saturating_sub(earlier.delay_us_total),
             delay_us_max: self.delay_us_max,
         }
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The counters of one link, with its name.
@@ -120,4 +177,43 @@ pub struct LinkReport {
     pub to: HostIndex,
     /// What happened there since the fabric started.
     pub counters: LinkCounters,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::value::{Error, MapDeserializer};
+
+    use super::*;
+
+    /// A history written before the newer causes existed had none of them.
+    #[test]
+    fn old_counters_still_read() {
+        let fields = [("passed", 7u64), ("dropped_loss", 3)].into_iter();
+        let old: MapDeserializer<'_, _, Error> = MapDeserializer::new(fields);
+        let read = LinkCounters::deserialize(old).expect("read");
+        assert_eq!((read.settled(), read.dropped_mtu, read.jammed), (10, 0, 0));
+    }
+
+    #[test]
+    fn a_window_is_the_difference_of_two_counts() {
+        let before = LinkCounters {
+            passed: 5,
+            resets: 1,
+            duplicated: 2,
+            ..LinkCounters::default()
+        };
+        let during = LinkCounters {
+            dropped_mtu: 1,
+            dropped_new: 2,
+            resets: 3,
+            duplicated: 4,
+            reordered: 5,
+            corrupted: 6,
+            jammed: 7,
+            released: 8,
+            ..LinkCounters::default()
+        };
+        assert_eq!((before + during) - before, during);
+        assert_eq!(during.dropped(), 6);
+    }
 }

@@ -4,15 +4,23 @@
 //! costs a copy and no allocation. Only neighbouring packets of a large segment that are due
 //! together get a buffer of their own, one allocation for many packets. Frames due at the same
 //! time leave in the order in which they came, which keeps each link in order.
+//!
+//! A frame that is due on a jammed link goes from the heap to the *jam* of its link, and when the
+//! jam is over it goes back with the order that it had, so that it still comes before the later
+//! ones.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 /// How many packets may be in flight on all links together: at most about 200 MB of full packets.
 pub(crate) const IN_FLIGHT_MAX: usize = 131_072;
 
 /// How many packets may be in flight on one link: half a second of full packets at 400 Mbit/s.
 pub(crate) const IN_FLIGHT_ON_LINK_MAX: u32 = 16_384;
+
+/// How many packets a jam can hold on one link: 6 MB of full packets. They count as in flight
+/// too.
+pub const JAMMED_ON_LINK_MAX: u32 = 4_096;
 
 /// How many empty buffers are kept; those of a larger burst are given back.
 const POOL_MAX: usize = 16_384;
@@ -32,13 +40,24 @@ pub(crate) struct Held {
     /// How many packets it stands for.
     pub packets: u32,
     pub frame: Vec<u8>,
+    /// True when a jam has held it.
+    pub jammed: bool,
     order: u64,
+}
+
+/// The frames that the jam of one link holds, in the order in which they were due.
+#[derive(Debug, Default)]
+struct Jam {
+    frames: VecDeque<Held>,
+    packets: u32,
 }
 
 /// All frames that are held back.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     heap: BinaryHeap<Reverse<Held>>,
+    /// By the position of the link; only links with a jam that holds something.
+    jams: BTreeMap<u32, Jam>,
     packets: usize,
     pool: Vec<Vec<u8>>,
     order: u64,
@@ -92,6 +111,32 @@ impl InFlight {
         self.packets -= held.packets as usize;
         Some(held)
     }
+
+    /// Puts a frame that was due into the jam of its link. Gives it back when it does not fit.
+    pub fn jam(&mut self, mut held: Held) -> Option<Held> {
+        let jam = self.jams.entry(held.link).or_default();
+        if jam.packets + held.packets > JAMMED_ON_LINK_MAX {
+            return Some(held);
+        }
+        held.jammed = true;
+        jam.packets += held.packets;
+        self.packets += held.packets as usize;
+        jam.frames.push_back(held);
+        None
+    }
+
+    /// Lets the frames of all jams go that are not certain to last, for a position of a link.
+    /// They are overdue then.
+    pub fn release(&mut self, mut lasts: impl FnMut(u32) -> bool) {
+        let InFlight { heap, jams, .. } = self;
+        jams.retain(|&link, jam| {
+            let stays = lasts(link);
+            if !stays {
+                heap.extend(jam.frames.drain(..).map(Reverse));
+            }
+            stays
+        });
+    }
 }
 
 impl Held {
@@ -103,6 +148,7 @@ impl Held {
             link,
             packets,
             frame,
+            jammed: false,
             order: 0,
         }
     }
@@ -151,6 +197,33 @@ mod tests {
         }
         assert_eq!(left, [(10, b'a'), (10, b'b'), (25, b'c')]);
         assert_eq!(in_flight.next_due_us(), Some(30));
+    }
+
+    #[test]
+    fn a_jam_is_bounded_and_keeps_the_order() {
+        let mut in_flight = InFlight::default();
+        let packets = JAMMED_ON_LINK_MAX - 1;
+        for (link, packets, name) in [(0, packets, b'a'), (0, 1, b'b'), (0, 1, b'x'), (1, 1, b'c')]
+        {
+            in_flight.hold(Held::new(link, vec![name], packets, 0, 10));
+        }
+        in_flight.hold(Held::new(0, vec![b'd'], 1, 0, 10));
+        let mut full = Vec::new();
+        for _ in 0..4 {
+            let due = in_flight.take_due(10).expect("due");
+            full.extend(in_flight.jam(due).map(|held| held.frame[0]));
+        }
+        assert_eq!(full, [b'x']);
+        in_flight.release(|link| link == 1);
+        let mut left = Vec::new();
+        while let Some(held) = in_flight.take_due(10) {
+            left.push((held.frame[0], held.jammed));
+        }
+        assert_eq!(left, [(b'a', true), (b'b', true), (b'd', false)]);
+        assert_eq!(in_flight.packets, 1);
+        in_flight.release(|_| false);
+        assert_eq!(in_flight.take_due(10).map(|held| held.frame[0]), Some(b'c'));
+        assert!(in_flight.packets == 0 && in_flight.jams.is_empty());
     }
 
     #[test]

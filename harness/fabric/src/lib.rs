@@ -2,21 +2,24 @@
 //!
 //! Each *host* is a network namespace whose only way out is a TUN device; the *fabric* holds the
 //! other end of every such device and routes packets between them on one thread. Each *link*, that
-//! is one direction between two hosts, has a *policy* (blocked, latency, loss, bandwidth), a
-//! seeded generator for its random choices, and *counters* that prove what it did. It needs no
-//! firewall, no traffic control and no bridge of the kernel's, and when its process dies nothing
-//! is left behind.
+//! is one direction between two hosts, has a *policy* (blocked, latency, loss, bandwidth and the
+//! rest of the vocabulary of tc-netem(8), and more), a seeded generator for its random choices,
+//! and *counters* that prove what it did. It needs no firewall, no traffic control and no bridge
+//! of the kernel's, and when its process dies nothing is left behind.
 //!
 //! The tour, from pure to impure:
 //!
 //! - [`policy`]: what a link does to packets, and how two such wishes compose;
+//! - [`latency`], [`impairment`], [`filter`]: the parts of a policy;
 //! - [`table`]: the policies of all links at one moment;
-//! - [`link`]: the verdict on one packet, a pure function of seed, policy, time and length;
+//! - [`facts`], [`link`], `dice`: the verdict on one packet, a pure function of seed, policy, time
+//!   and what its headers say;
 //! - [`counters`]: what happened on a link;
 //! - `frame`, `segment`: packets as the kernel hands them over, with checksums and TCP segments
 //!   left for the hardware to do;
+//! - `corrupt`, `reset`, `flows`: a wrong bit, the answer of a closed port, the UDP flows seen;
 //! - `tun`, [`host_net`]: a network namespace with a TUN device for each host;
-//! - `port`, `in_flight`, `switch`, `router`: from one device to the other;
+//! - `port`, `in_flight`, `weight`, `switch`, `router`: from one device to the other;
 //! - [`tap`], [`pcapng`], [`capture`]: a look at the packets, and a file of them;
 //! - [`handle`]: what a caller holds;
 //! - [`measure`]: what all this costs.
@@ -42,27 +45,41 @@
 //! It knows nothing of plans, of faults with a start and an end, or of the programs on the hosts.
 
 pub mod capture;
+mod corrupt;
 pub mod counters;
+mod dice;
+pub mod facts;
+pub mod filter;
+mod flows;
 mod frame;
 pub mod handle;
 pub mod host_net;
+pub mod impairment;
 mod in_flight;
+pub mod latency;
 pub mod link;
 pub mod measure;
 pub mod pcapng;
 pub mod policy;
 mod port;
+mod reset;
 mod router;
 mod segment;
 mod switch;
 pub mod table;
 pub mod tap;
 mod tun;
+mod weight;
 
 pub use capture::{Capture, Captured};
 pub use counters::{LinkCounters, LinkReport};
+pub use filter::{Filter, Filtered, Protocol};
+pub use flows::UDP_FLOWS_MAX;
 pub use handle::{Fabric, FabricError};
 pub use host_net::{HostNet, HostNetError};
-pub use policy::{Latency, LinkPolicy};
+pub use impairment::{Corrupt, Corruption, GilbertElliott, Reorder};
+pub use in_flight::JAMMED_ON_LINK_MAX;
+pub use latency::{Distribution, Latency};
+pub use policy::LinkPolicy;
 pub use table::{HostIndex, PolicyTable};
 pub use tun::{INTERFACE, NETWORK};

@@ -2,26 +2,30 @@
 //!
 //! A [`LinkState`] is what a link remembers between two packets: its generator, when its line is
 //! free again, and when its latest packet is due. It does no I/O and reads no clock; the same
-//! seed and the same sequence of policies, times and lengths give the same verdicts.
+//! seed and the same sequence of policies, times and packets give the same verdicts.
 //!
-//! A packet meets the parts of a policy in this order, as on a real line: the block, the line with
-//! its bandwidth and queue, the random losses (a lost packet has used the line), the latencies.
+//! A packet meets the parts of a policy in this order, as on a real line: the block, the MTU, the
+//! block of new connections, the reset (so what vanishes in silence is not answered), the line
+//! with its bandwidth and queue, the random losses (a lost packet has used the line), the
+//! latencies, and what may happen to a packet that arrives: falling behind, arriving twice, a
+//! wrong bit.
 //!
 //! **Order is kept.** A packet is never due before the one sent before it on the same link, so
-//! jitter does not reorder; reordering is a fault of its own and not part of this policy. The
-//! price: a packet behind a slow one waits for it. With packets far apart the mean delay is the
-//! mean of the latencies; with packets closer together than the jitter it lies above (for a
-//! dense stream, near the largest draw of the last jitter's worth of time), and after a latency
-//! is lifted the first packets still wait for those in flight.
+//! jitter does not reorder. The price: a packet behind a slow one waits for it. With packets far
+//! apart the mean delay is the mean of the latencies; with packets closer together than the
+//! jitter it lies above (for a dense stream, near the largest draw of the last jitter's worth of
+//! time), and after a latency is lifted the first packets still wait for those in flight. There
+//! are two exceptions. A packet chosen for reordering falls behind, and holds up nobody. And each
+//! class of packets that filters set apart has a *lane* of its own: an order, and a line. When a
+//! filter goes, its last packets may be overtaken.
 //!
-//! Left out on purpose: dropping at the time of delivery, which takes the policy of that moment
-//! and is the router's part.
+//! Left out on purpose: what takes the policy of the moment of delivery (the block once more, and
+//! the jam), and the change of bytes. Both are the router's part.
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
-
-use crate::policy::{CERTAIN_PPM, LATENCY_US_MAX, Latency, LinkPolicy};
+use crate::dice::Dice;
+use crate::facts::Facts;
+use crate::impairment::Corruption;
+use crate::policy::LinkPolicy;
 use crate::table::HostIndex;
 
 /// How long a packet may wait for a line with a bandwidth, unless [`LINE_QUEUE_BYTES_MIN`] allows
@@ -29,8 +33,13 @@ use crate::table::HostIndex;
 pub const LINE_QUEUE_MS: u64 = 200;
 
 /// The size of the queue of a slow line: sixteen full packets, so that a TCP window fits. The
-/// queue of a line is the larger of the two; a packet that does not fit is dropped.
+/// queue of a line is the larger of the two, unless the policy says `queue_bytes`; a packet that
+/// does not fit is dropped.
 pub const LINE_QUEUE_BYTES_MIN: u64 = 24_000;
+
+/// How many lanes a link has for classes of packets, besides the one for all others. When there
+/// are more, the lane that is free the longest starts anew.
+const LANES_MAX: usize = 16;
 
 /// Why a packet was dropped on its link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +50,12 @@ pub enum DropCause {
     Loss,
     /// The queue of the line is full.
     Queue,
+    /// Longer than the link's MTU.
+    Mtu,
+    /// It would have opened a connection while only old ones pass.
+    New,
+    /// Answered with a TCP reset instead.
+    Reset,
 }
 
 /// What becomes of a packet.
@@ -50,19 +65,45 @@ pub enum Verdict {
     Deliver {
         /// On the clock of the caller, in microseconds.
         at_us: u64,
+        /// What else happens to it.
+        marks: Marks,
     },
     /// It is gone.
     Drop(DropCause),
 }
 
+/// What happens to a packet that arrives, besides its delay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Marks {
+    /// It falls behind those sent after it.
+    pub reordered: bool,
+    /// It arrives twice.
+    pub twice: bool,
+    /// A bit of it is wrong.
+    pub flip: Option<Flip>,
+}
+
+/// A bit to be flipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Flip {
+    /// Whether the receiver can notice.
+    pub how: Corruption,
+    /// Where, as a share of all bits that may be flipped, in units of 2^-32.
+    pub place: u32,
+}
+
 /// What a link remembers between two packets.
 #[derive(Clone, Debug)]
 pub struct LinkState {
-    seed: u64,
-    from: HostIndex,
-    to: HostIndex,
-    /// Made at the first draw: most links never roll dice, and a thousand hosts have a million.
-    rng: Option<Box<ChaCha8Rng>>,
+    dice: Dice,
+    lane: Lane,
+    /// The lanes of classes of packets, by class.
+    lanes: Vec<(u64, Lane)>,
+}
+
+/// What must not overtake each other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lane {
     line_free_at_ns: u64,
     latest_due_us: u64,
 }
@@ -72,44 +113,91 @@ impl LinkState {
     #[must_use]
     pub fn new(seed: u64, from: HostIndex, to: HostIndex) -> Self {
         LinkState {
-            seed,
-            from,
-            to,
-            rng: None,
-            line_free_at_ns: 0,
-            latest_due_us: 0,
+            dice: Dice::new(seed, from, to),
+            lane: Lane::default(),
+            lanes: Vec::new(),
         }
     }
 
-    /// Decides about the next packet. `now_us` may be on any clock that does not run backwards;
-    /// `bytes` is the length of the IP packet.
-    pub fn decide(&mut self, policy: &LinkPolicy, now_us: u64, bytes: usize) -> Verdict {
-        if policy.blocked {
-            return Verdict::Drop(DropCause::Blocked);
+    /// Decides about the next packet. `now_us` may be on any clock that does not run backwards.
+    /// Filters are not looked at: whoever calls has chosen the policy for the packet.
+    #[inline]
+    pub fn decide(
+        &mut self,
+        policy: &LinkPolicy,
+        now_us: u64,
+        packet: impl Into<Facts>,
+    ) -> Verdict {
+        self.decide_in_class(0, policy, now_us, packet.into())
+    }
+
+    /// Decides about the next packet of a class; class 0 are those that no filter sets apart.
+    pub(crate) fn decide_in_class(
+        &mut self,
+        class: u64,
+        policy: &LinkPolicy,
+        now_us: u64,
+        packet: Facts,
+    ) -> Verdict {
+        if let Some(cause) = refusal(policy, &packet) {
+            return Verdict::Drop(cause);
         }
+        let dice = &mut self.dice;
+        let lane = match class {
+            0 => &mut self.lane,
+            _ => lane_of(&mut self.lanes, class),
+        };
         let sent_us = match policy.bandwidth_bps {
             None => now_us,
-            Some(rate_bps) => match self.occupy_line(rate_bps, now_us, bytes as u64) {
-                None => return Verdict::Drop(DropCause::Queue),
-                Some(sent_us) => sent_us,
-            },
+            Some(rate_bps) => {
+                let room_bytes = policy
+                    .queue_bytes
+                    .unwrap_or_else(|| usual_queue_bytes(rate_bps));
+                match lane.occupy_line(rate_bps, room_bytes, now_us, packet.bytes as u64) {
+                    None => return Verdict::Drop(DropCause::Queue),
+                    Some(sent_us) => sent_us,
+                }
+            }
         };
-        if policy.loss_ppm.iter().any(|&ppm| self.loses(ppm)) {
+        let lost = policy.loss_ppm.iter().any(|&ppm| dice.chance(ppm));
+        let chains = &policy.gilbert_elliott;
+        if (!chains.is_empty() && dice.chains_lose(chains)) || lost {
             return Verdict::Drop(DropCause::Loss);
         }
-        let latency_us: u64 = policy
-            .latency
-            .iter()
-            .map(|&latency| self.draw_us(latency))
-            .sum();
-        let at_us = (sent_us + latency_us).max(self.latest_due_us);
-        self.latest_due_us = at_us;
-        Verdict::Deliver { at_us }
+        let latency_us = dice.latency_us(&policy.latency);
+        let in_order_us = (sent_us + latency_us).max(lane.latest_due_us);
+        if policy.reorder.len() + policy.duplicate_ppm.len() + policy.corrupt.len() == 0 {
+            lane.latest_due_us = in_order_us;
+            return Verdict::Deliver {
+                at_us: in_order_us,
+                marks: Marks::default(),
+            };
+        }
+        let late_us = dice.late_us(&policy.reorder);
+        if late_us == 0 {
+            lane.latest_due_us = in_order_us;
+        }
+        Verdict::Deliver {
+            at_us: in_order_us + late_us,
+            marks: Marks {
+                reordered: late_us > 0,
+                twice: policy.duplicate_ppm.iter().any(|&ppm| dice.chance(ppm)),
+                flip: dice.flip(&policy.corrupt),
+            },
+        }
     }
+}
 
+impl Lane {
     /// Puts a packet on the line behind those that wait there. Returns when its last bit has
     /// left, or none when the queue has no room for it. A line that is free takes any packet.
-    fn occupy_line(&mut self, rate_bps: u64, now_us: u64, bytes: u64) -> Option<u64> {
+    fn occupy_line(
+        &mut self,
+        rate_bps: u64,
+        room_bytes: u64,
+        now_us: u64,
+        bytes: u64,
+    ) -> Option<u64> {
         const NS_PER_S: u128 = 1_000_000_000;
         if rate_bps == 0 {
             return None;
@@ -117,7 +205,6 @@ impl LinkState {
         let now_ns = now_us * 1_000;
         let backlog_ns = self.line_free_at_ns.saturating_sub(now_ns);
         let backlog_bytes = u128::from(backlog_ns) * u128::from(rate_bps) / (8 * NS_PER_S);
-        let room_bytes = (rate_bps / 8 * LINE_QUEUE_MS / 1_000).max(LINE_QUEUE_BYTES_MIN);
         if backlog_ns > 0 && backlog_bytes + u128::from(bytes) > u128::from(room_bytes) {
             return None;
         }
@@ -126,42 +213,45 @@ impl LinkState {
         self.line_free_at_ns = now_ns.saturating_add(backlog_ns).saturating_add(sending_ns);
         Some(self.line_free_at_ns.div_ceil(1_000))
     }
+}
 
-    fn loses(&mut self, ppm: u32) -> bool {
-        match ppm {
-            0 => false,
-            CERTAIN_PPM.. => true,
-            _ => self.rng().random_range(0..CERTAIN_PPM) < ppm,
-        }
+/// Why a packet does not even come to the line.
+fn refusal(policy: &LinkPolicy, packet: &Facts) -> Option<DropCause> {
+    let too_long = |mtu: u16| packet.bytes > usize::from(mtu);
+    let switched = policy.blocked | policy.new_connections_blocked | policy.reset;
+    if !switched && policy.mtu_bytes.is_none() {
+        return None;
     }
+    if policy.blocked {
+        Some(DropCause::Blocked)
+    } else if policy.mtu_bytes.is_some_and(too_long) {
+        Some(DropCause::Mtu)
+    } else if policy.new_connections_blocked && packet.opens {
+        Some(DropCause::New)
+    } else if policy.reset && packet.resettable {
+        Some(DropCause::Reset)
+    } else {
+        None
+    }
+}
 
-    fn draw_us(&mut self, latency: Latency) -> u64 {
-        let drawn_us = match latency {
-            Latency::Constant { mean_us } => mean_us,
-            Latency::Uniform { mean_us, jitter_us } => {
-                let (mean_us, jitter_us) =
-                    (mean_us.min(LATENCY_US_MAX), jitter_us.min(LATENCY_US_MAX));
-                // Drawn shifted up by the jitter, so that unsigned numbers do.
-                self.rng()
-                    .random_range(mean_us..=mean_us + 2 * jitter_us)
-                    .saturating_sub(jitter_us)
+/// The queue of a line whose policy does not say one.
+fn usual_queue_bytes(rate_bps: u64) -> u64 {
+    (rate_bps / 8 * LINE_QUEUE_MS / 1_000).max(LINE_QUEUE_BYTES_MIN)
+}
+
+/// The lane of a class, made at its first packet.
+fn lane_of(lanes: &mut Vec<(u64, Lane)>, class: u64) -> &mut Lane {
+    let index = lanes
+        .iter()
+        .position(|(of, _)| *of == class)
+        .unwrap_or_else(|| {
+            if lanes.len() == LANES_MAX {
+                let oldest = (0..LANES_MAX).min_by_key(|&index| lanes[index].1.latest_due_us);
+                lanes.swap_remove(oldest.unwrap_or(0));
             }
-            Latency::Normal { mean_us, jitter_us } => {
-                let deviations: f64 = self.rng().sample(StandardNormal);
-                // A cast from a float saturates: what is below zero becomes zero.
-                (mean_us as f64 + deviations * jitter_us as f64).round() as u64
-            }
-        };
-        drawn_us.min(LATENCY_US_MAX)
-    }
-
-    fn rng(&mut self) -> &mut ChaCha8Rng {
-        self.rng.get_or_insert_with(|| {
-            let mut key = [0; 32];
-            key[..8].copy_from_slice(&self.seed.to_le_bytes());
-            key[8..10].copy_from_slice(&self.from.0.to_le_bytes());
-            key[10..12].copy_from_slice(&self.to.0.to_le_bytes());
-            Box::new(ChaCha8Rng::from_seed(key))
-        })
-    }
+            lanes.push((class, Lane::default()));
+            lanes.len() - 1
+        });
+    &mut lanes[index].1
 }

@@ -4,29 +4,37 @@
 //! links with their counters, and the packets in flight. It is driven by [`crate::router`], which
 //! owns the waiting and the clock; times come in as arguments.
 //!
-//! The policy acts twice on a packet. When it is sent, its link decides; when it is due, a link
-//! that has been blocked in the meantime drops it after all, because a cut cable holds nothing
-//! back. Everything else (a loss, a latency) is decided once, when the packet is sent.
+//! The policy acts twice on a packet. When it is sent, its link decides (`judge`); when it is due,
+//! a link that has been blocked in the meantime drops it after all, because a cut cable holds
+//! nothing back, and one with a jam holds it until the policies are swapped for some without.
+//! Everything else (a loss, a latency) is decided once, when the packet is sent.
+
+mod judge;
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::ops::Range;
 
 use crate::counters::{LinkCounters, LinkReport};
+use crate::facts::Facts;
+use crate::filter::Classes;
+use crate::flows::{Flow, Flows};
 use crate::frame;
-use crate::in_flight::{Held, IN_FLIGHT_ON_LINK_MAX, InFlight};
-use crate::link::{DropCause, LinkState, Verdict};
+use crate::in_flight::{Held, InFlight};
+use crate::link::{DropCause, LinkState};
 use crate::policy::LinkPolicy;
 use crate::port::{Port, Sent};
 use crate::segment::Pieces;
 use crate::table::{HostIndex, PolicyTable};
 use crate::tap::{Tap, Undelivered};
+use crate::weight::Weight;
 
 /// Everything that a packet meets on its way.
 #[derive(Debug)]
 pub(crate) struct Switch {
     seed: u64,
     table: PolicyTable,
+    /// How often the policies have been swapped.
+    generation: u64,
     ports: Vec<Option<Port>>,
     /// Who has an address; a detached host keeps its own, so that packets to it find their link.
     addresses: HashMap<Ipv4Addr, HostIndex>,
@@ -35,6 +43,7 @@ pub(crate) struct Switch {
     /// first packet.
     positions: Vec<u32>,
     in_flight: InFlight,
+    flows: Flows,
     tap: Option<Tap>,
 }
 
@@ -45,18 +54,10 @@ struct Link {
     to: HostIndex,
     state: LinkState,
     counters: LinkCounters,
+    /// Packets on their way, those that a jam holds included.
     in_flight: u32,
-}
-
-/// What the switch does with a packet that its link has judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// Nothing: it is dropped, and counted.
-    Gone(DropCause),
-    /// Hand it over.
-    Now,
-    /// Hold it back.
-    Later { due_us: u64 },
+    /// Made at the first packet that meets a policy with filters.
+    classes: Option<Box<Classes>>,
 }
 
 impl Switch {
@@ -66,11 +67,13 @@ impl Switch {
         Switch {
             seed,
             table: PolicyTable::uniform(hosts, LinkPolicy::default()),
+            generation: 0,
             ports: (0..hosts).map(|_| None).collect(),
             addresses: HashMap::new(),
             links: Vec::new(),
             positions: vec![0; count * count],
             in_flight: InFlight::default(),
+            flows: Flows::new(),
             tap: None,
         }
     }
@@ -80,9 +83,18 @@ impl Switch {
         self.tap = tap;
     }
 
-    /// Swaps the policies of all links. Returns the old ones, to be freed elsewhere.
+    /// Swaps the policies of all links, and lets go what was held by a jam that is over: it is due
+    /// at once. Returns the old policies, to be freed elsewhere.
     pub fn swap_policies(&mut self, table: PolicyTable) -> PolicyTable {
-        std::mem::replace(&mut self.table, table)
+        let old = std::mem::replace(&mut self.table, table);
+        self.generation += 1;
+        // Filters only add to a policy. Where one of them jams, its packets come back.
+        self.in_flight.release(|position| {
+            let link = &self.links[position as usize];
+            let policy = self.table.get(link.from, link.to);
+            policy.jam && !policy.blocked
+        });
+        old
     }
 
     /// The host that has an address, now or before it was detached.
@@ -132,17 +144,18 @@ impl Switch {
         };
         let Some(to) = self.owner(destination) else {
             let nowhere = self.link(from, from);
-            self.links[nowhere].counters.dropped_detached += weight(frame).packets;
+            self.links[nowhere].counters.dropped_detached += Weight::of(frame).packets;
             self.show_sent(nowhere, frame, now_us, Some(Undelivered::Unknown.words()));
             return;
         };
         let position = self.link(from, to);
         let link = &self.links[position];
         if link.in_flight == 0 && self.table.get(from, to).is_healthy() {
+            if let Some(flow) = Flow::of(frame::packet(frame)) {
+                self.flows.note(flow);
+            }
             self.show_sent(position, frame, now_us, None);
             self.hand_over(position, frame, now_us);
-        } else if let Some(pieces) = Pieces::of(frame) {
-            self.judge_pieces(position, &pieces, now_us);
         } else {
             self.judge_frame(position, frame, now_us);
         }
@@ -155,9 +168,24 @@ impl Switch {
         };
         let position = held.link as usize;
         let link = &mut self.links[position];
+        let base = self.table.get(link.from, link.to);
+        let (blocked, jam) = if base.filtered.is_empty() {
+            (base.blocked, base.jam)
+        } else {
+            let packet = Facts::of(frame::packet(&held.frame));
+            let classes = &mut link.classes;
+            let (_, policy) = effective(base, classes, self.generation, &packet);
+            (policy.blocked, policy.jam)
+        };
+        if jam && !blocked {
+            self.jam(held, now_us);
+            return true;
+        }
+        let packets = u64::from(held.packets);
         link.in_flight -= held.packets;
-        if self.table.get(link.from, link.to).blocked {
-            link.counters.dropped_blocked += u64::from(held.packets);
+        link.counters.released += if held.jammed { packets } else { 0 };
+        if blocked {
+            link.counters.count_dropped(packets, DropCause::Blocked);
             let cause = DropCause::Blocked.words();
             self.show_received(position, &held.frame, now_us, Some(cause));
         } else {
@@ -171,100 +199,29 @@ impl Switch {
         true
     }
 
-    /// Lets the link decide about a frame that is one packet.
-    fn judge_frame(&mut self, position: usize, frame: &mut [u8], now_us: u64) {
-        let fate = self.judge(position, frame::packet(frame).len(), now_us);
-        self.show_sent(position, frame, now_us, fate.dropped());
-        match fate {
-            Fate::Gone(_) => {}
-            Fate::Now => {
-                self.hand_over(position, frame, now_us);
-            }
-            Fate::Later { due_us } => {
-                let mut copy = self.in_flight.buffer(frame.len());
-                copy.extend_from_slice(frame);
-                self.in_flight
-                    .hold(Held::new(position as u32, copy, 1, now_us, due_us));
-            }
-        }
-    }
-
-    /// Lets the link decide about each packet of a large segment. Neighbours that share their
-    /// fate travel on together, as a smaller large segment.
-    fn judge_pieces(&mut self, position: usize, pieces: &Pieces<'_>, now_us: u64) {
-        let mut start = 0;
-        let mut fate = self.judge(position, pieces.bytes(0..1), now_us);
-        for index in 1..pieces.count() {
-            let next = self.judge(position, pieces.bytes(index..index + 1), now_us);
-            if next != fate {
-                self.forward(position, pieces, start..index, fate, now_us);
-                (start, fate) = (index, next);
-            }
-        }
-        self.forward(position, pieces, start..pieces.count(), fate, now_us);
-    }
-
-    /// Sends neighbouring packets of a large segment to their common fate.
-    fn forward(
-        &mut self,
-        position: usize,
-        pieces: &Pieces<'_>,
-        range: Range<usize>,
-        fate: Fate,
-        now_us: u64,
-    ) {
-        if fate.dropped().is_some() && self.tap.is_none() {
-            return;
-        }
-        let packets = range.len() as u32;
-        let mut frame = self
-            .in_flight
-            .buffer(frame::OFFLOAD_BYTES + pieces.bytes(range.clone()));
-        pieces.write(range, &mut frame);
-        self.show_sent(position, &frame, now_us, fate.dropped());
-        match fate {
-            Fate::Gone(_) => self.in_flight.recycle(frame),
-            Fate::Now => {
-                self.hand_over(position, &mut frame, now_us);
-                self.in_flight.recycle(frame);
-            }
-            Fate::Later { due_us } => {
-                self.in_flight
-                    .hold(Held::new(position as u32, frame, packets, now_us, due_us));
-            }
-        }
-    }
-
-    /// Lets the link decide about one packet. What is dropped is counted here.
-    fn judge(&mut self, position: usize, bytes: usize, now_us: u64) -> Fate {
+    /// Holds a frame that is due until the jam of its link is over.
+    fn jam(&mut self, held: Held, now_us: u64) {
+        let position = held.link as usize;
+        let (again, packets) = (held.jammed, u64::from(held.packets));
+        let full = self.in_flight.jam(held);
         let link = &mut self.links[position];
-        let policy = self.table.get(link.from, link.to);
-        let (dropped, cause) = match link.state.decide(policy, now_us, bytes) {
-            Verdict::Deliver { at_us } if at_us <= now_us && link.in_flight == 0 => {
-                return Fate::Now;
-            }
-            Verdict::Deliver { at_us } => {
-                if !self.in_flight.is_full() && link.in_flight < IN_FLIGHT_ON_LINK_MAX {
-                    link.in_flight += 1;
-                    return Fate::Later { due_us: at_us };
-                }
-                (&mut link.counters.dropped_queue, DropCause::Queue)
-            }
-            Verdict::Drop(cause) => match cause {
-                DropCause::Blocked => (&mut link.counters.dropped_blocked, cause),
-                DropCause::Loss => (&mut link.counters.dropped_loss, cause),
-                DropCause::Queue => (&mut link.counters.dropped_queue, cause),
-            },
+        let Some(full) = full else {
+            link.counters.jammed += if again { 0 } else { packets };
+            return;
         };
-        *dropped += 1;
-        Fate::Gone(cause)
+        link.in_flight -= full.packets;
+        link.counters.released += if again { packets } else { 0 };
+        link.counters.count_dropped(packets, DropCause::Queue);
+        let cause = DropCause::Queue.words();
+        self.show_received(position, &full.frame, now_us, Some(cause));
+        self.in_flight.recycle(full.frame);
     }
 
     /// Writes a frame to the receiver and counts it. Returns how many packets passed.
     fn hand_over(&mut self, position: usize, frame: &mut [u8], now_us: u64) -> u64 {
         let to = self.links[position].to;
         let Some(port) = self.port(to) else {
-            self.links[position].counters.dropped_detached += weight(frame).packets;
+            self.links[position].counters.dropped_detached += Weight::of(frame).packets;
             let cause = Undelivered::Detached.words();
             self.show_received(position, frame, now_us, Some(cause));
             return 0;
@@ -289,7 +246,7 @@ impl Switch {
     /// Writes a frame that the receiver's port takes as it is.
     fn write(&mut self, position: usize, frame: &mut [u8], now_us: u64) -> u64 {
         let link = &mut self.links[position];
-        let weight = weight(frame);
+        let weight = Weight::of(frame);
         let sent = match self.ports[usize::from(link.to.0)].as_ref() {
             Some(port) => port.send(frame),
             None => Sent::Refused,
@@ -329,6 +286,7 @@ impl Switch {
                 state: LinkState::new(self.seed, from, to),
                 counters: LinkCounters::default(),
                 in_flight: 0,
+                classes: None,
             });
             self.positions[pair] =
                 u32::try_from(self.links.len()).expect("fewer links than pairs of hosts");
@@ -337,14 +295,19 @@ impl Switch {
     }
 }
 
-impl Fate {
-    /// Why the link drops the packet; none when it does not.
-    fn dropped(self) -> Option<&'static str> {
-        match self {
-            Fate::Gone(cause) => Some(cause.words()),
-            Fate::Now | Fate::Later { .. } => None,
-        }
+/// The class of a packet on a link, and the policy that it meets there.
+fn effective<'a>(
+    base: &'a LinkPolicy,
+    classes: &'a mut Option<Box<Classes>>,
+    generation: u64,
+    packet: &Facts,
+) -> (u64, &'a LinkPolicy) {
+    if base.filtered.is_empty() {
+        return (0, base);
     }
+    classes
+        .get_or_insert_default()
+        .find(base, generation, packet)
 }
 
 impl Sent {
@@ -354,51 +317,6 @@ impl Sent {
             Sent::Passed => None,
             Sent::Full => Some(Undelivered::DeviceFull.words()),
             Sent::Refused => Some(Undelivered::Refused.words()),
-        }
-    }
-}
-
-/// How much a frame counts for.
-fn weight(frame: &[u8]) -> Weight {
-    match Pieces::of(frame) {
-        None => Weight {
-            packets: 1,
-            bytes: frame::packet(frame).len() as u64,
-        },
-        Some(pieces) => Weight {
-            packets: pieces.count() as u64,
-            bytes: pieces.bytes_on_wire() as u64,
-        },
-    }
-}
-
-/// A large segment counts as the packets that a wire would have seen.
-#[derive(Clone, Copy, Debug)]
-struct Weight {
-    packets: u64,
-    bytes: u64,
-}
-
-impl LinkCounters {
-    /// Counts what became of a frame. Returns how many packets passed.
-    fn count(&mut self, weight: Weight, sent: Sent) -> u64 {
-        match sent {
-            Sent::Passed => {
-                self.passed += weight.packets;
-                self.passed_bytes += weight.bytes;
-                return weight.packets;
-            }
-            Sent::Full => self.dropped_queue += weight.packets,
-            Sent::Refused => self.dropped_detached += weight.packets,
-        }
-        0
-    }
-
-    fn count_delayed(&mut self, packets: u64, delay_us: u64) {
-        if packets > 0 {
-            self.delayed += packets;
-            self.delay_us_total += packets * delay_us;
-            self.delay_us_max = self.delay_us_max.max(delay_us);
         }
     }
 }

@@ -174,6 +174,9 @@ impl DropCause {
             DropCause::Blocked => "dropped: the link is blocked",
             DropCause::Loss => "dropped: lost at random",
             DropCause::Queue => "dropped: the queue of the link is full",
+            DropCause::Mtu => "dropped: longer than the MTU of the link, which does not say so",
+            DropCause::New => "dropped: new, and only old connections pass",
+            DropCause::Reset => "dropped: answered with a TCP reset",
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Method: properties over arbitrary sequences of packets, and fixed seeds where a number of draws
 //! is compared with its expectation; those bounds are five standard deviations wide.
 
-use fabric::link::{DropCause, LINE_QUEUE_BYTES_MIN, LinkState, Verdict};
+use fabric::link::{DropCause, LINE_QUEUE_BYTES_MIN, LinkState, Marks, Verdict};
 use fabric::{HostIndex, Latency, LinkPolicy};
 use proptest::prelude::*;
 
@@ -42,6 +42,14 @@ fn verdicts(link: &mut LinkState, policy: &LinkPolicy, packets: &[(u64, usize)])
     packets.iter().map(&mut decide).collect()
 }
 
+/// Delivered at this time, and nothing else.
+fn plainly_at(at_us: u64) -> Verdict {
+    Verdict::Deliver {
+        at_us,
+        marks: Marks::default(),
+    }
+}
+
 /// Delays of packets so far apart that none waits for another.
 fn lone_delays_us(latency: Latency, packets: u64) -> Vec<u64> {
     let policy = LinkPolicy {
@@ -52,7 +60,7 @@ fn lone_delays_us(latency: Latency, packets: u64) -> Vec<u64> {
     (1..=packets)
         .map(
             |second| match link.decide(&policy, second * 1_000_000, 100) {
-                Verdict::Deliver { at_us } => at_us - second * 1_000_000,
+                Verdict::Deliver { at_us, .. } => at_us - second * 1_000_000,
                 Verdict::Drop(cause) => panic!("dropped: {cause:?}"),
             },
         )
@@ -85,7 +93,7 @@ proptest! {
         let healed = after.iter().map(|packet| (packet, LinkPolicy::default()));
         for (&(gap_us, bytes), policy) in with_policy.chain(healed) {
             now_us += gap_us;
-            if let Verdict::Deliver { at_us } = link.decide(&policy, now_us, bytes) {
+            if let Verdict::Deliver { at_us, .. } = link.decide(&policy, now_us, bytes) {
                 prop_assert!(at_us >= now_us && at_us >= latest_us);
                 latest_us = at_us;
             }
@@ -99,7 +107,7 @@ proptest! {
         for (gap_us, bytes) in packets {
             now_us += gap_us;
             let verdict = link.decide(&LinkPolicy::default(), now_us, bytes);
-            prop_assert_eq!(verdict, Verdict::Deliver { at_us: now_us });
+            prop_assert_eq!(verdict, plainly_at(now_us));
         }
     }
 
@@ -110,7 +118,7 @@ proptest! {
         let mut link = LinkState::new(1, A, B);
         let due_us: Vec<u64> = (0..10)
             .map(|_| match link.decide(&policy, 500, bytes) {
-                Verdict::Deliver { at_us } => at_us - 500,
+                Verdict::Deliver { at_us, .. } => at_us - 500,
                 Verdict::Drop(cause) => panic!("ten packets fit the queue: {cause:?}"),
             })
             .collect();
@@ -205,7 +213,7 @@ fn a_dense_stream_waits_for_its_slowest_packets() {
     let mut link = LinkState::new(3, A, B);
     let delays_us: Vec<u64> = (0..10_000)
         .map(|packet| match link.decide(&policy, packet * 10, 100) {
-            Verdict::Deliver { at_us } => at_us - packet * 10,
+            Verdict::Deliver { at_us, .. } => at_us - packet * 10,
             Verdict::Drop(cause) => panic!("dropped: {cause:?}"),
         })
         .collect();
@@ -233,12 +241,7 @@ fn a_full_line_drops_and_an_empty_one_never_does() {
     );
     // Longer than the queue, and still it passes, once the line is free.
     let verdict = link.decide(&policy, 60_000_000, 60_000);
-    assert_eq!(
-        verdict,
-        Verdict::Deliver {
-            at_us: 60_000_000 + 7_500_000
-        }
-    );
+    assert_eq!(verdict, plainly_at(60_000_000 + 7_500_000));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use fabric::HostIndex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Proof};
+use super::{Fault, Proof, bend_all_links};
 use crate::plan::Span;
 use crate::world::World;
 
@@ -17,7 +17,7 @@ use crate::world::World;
 pub struct Latency {
     /// Mean of the added one-way delay.
     pub mean: Span,
-    /// Half-width (uniform) or standard deviation (normal) around the mean.
+    /// Half-width (uniform) or standard deviation (normal, pareto) around the mean.
     #[serde(default)]
     pub jitter: Option<Span>,
     /// How the delay is drawn; uniform when there is jitter, constant when there is none.
@@ -35,6 +35,8 @@ pub enum Distribution {
     Uniform,
     /// Normal with standard deviation jitter, never below zero.
     Normal,
+    /// Pareto with standard deviation jitter: a smallest delay, and a heavy tail above it.
+    Pareto,
 }
 
 impl Latency {
@@ -45,6 +47,7 @@ impl Latency {
         let jitter_us = self.jitter.map_or(0, Span::as_micros);
         match self.distribution {
             Some(Distribution::Normal) => fabric::Latency::Normal { mean_us, jitter_us },
+            Some(Distribution::Pareto) => fabric::Latency::Pareto { mean_us, jitter_us },
             Some(Distribution::Uniform) => fabric::Latency::Uniform { mean_us, jitter_us },
             None if jitter_us > 0 => fabric::Latency::Uniform { mean_us, jitter_us },
             None | Some(Distribution::Constant) => fabric::Latency::Constant { mean_us },
@@ -62,7 +65,7 @@ impl Fault for Latency {
             latency: vec![self.as_policy()],
             ..fabric::LinkPolicy::default()
         };
-        world.bend_links(world.links_of(targets), &added);
+        bend_all_links(world, targets, &added);
     }
 
     fn proof(&self) -> Proof {
@@ -84,7 +87,11 @@ impl Fault for Latency {
         if self.distribution == Some(Distribution::Constant) && !jitter.0.is_zero() {
             return Some("`distribution: constant` has no `jitter`".into());
         }
-        if self.distribution != Some(Distribution::Normal) && jitter > self.mean {
+        let heavy_tailed = matches!(
+            self.distribution,
+            Some(Distribution::Normal | Distribution::Pareto)
+        );
+        if !heavy_tailed && jitter > self.mean {
             return Some("`jitter` is larger than `mean`: delays cannot be negative".into());
         }
         None

@@ -1,22 +1,69 @@
-//! Loss: packets to and from the targets get lost, each independently with the same chance.
+//! Loss: packets to and from the targets get lost, independently or in bursts.
 //!
 //! Applied in each direction of each link of a target; losses of several faults combine as
-//! independent chances.
+//! independent chances. Bursts follow the model of Gilbert: a link is good, and loses nothing, or
+//! bad, and loses everything; how long it stays bad is the length of a burst.
 
-use fabric::HostIndex;
+use fabric::{GilbertElliott, HostIndex, LinkPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Proof};
+use super::{Fault, Proof, bend_all_links};
 use crate::plan::Share;
 use crate::world::World;
 
-/// Independent loss.
+/// A millionth of certainty.
+const MILLION: f64 = 1e6;
+
+/// The most that bursts may lose: beyond it there is no room for pauses between them.
+const BURSTS_SHARE_MAX: f64 = 0.9;
+
+/// Lost packets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Loss {
-    /// The chance of each packet to get lost.
+    /// The share of packets that get lost.
     pub rate: Share,
+    /// Mean length of a burst, in packets that are lost one after another; without it each packet
+    /// gets lost independently.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub burst: Option<u16>,
+}
+
+impl Loss {
+    /// The same in the fabric's terms.
+    fn as_policy(&self) -> LinkPolicy {
+        match self.burst {
+            None => LinkPolicy {
+                loss_ppm: vec![self.rate.parts_per_million()],
+                ..LinkPolicy::default()
+            },
+            Some(burst) => LinkPolicy {
+                gilbert_elliott: vec![bursts(self.rate, burst)],
+                ..LinkPolicy::default()
+            },
+        }
+    }
+}
+
+/// Gilbert's model with this long-run share `s` of loss and this mean burst `b`: the chance to turn
+/// good is `r = 1 / b`, and the one to turn bad `p = r s / (1 - s)`, from `s = p / (p + r)`.
+fn bursts(rate: Share, burst: u16) -> GilbertElliott {
+    let (share, to_good) = (rate.fraction(), 1.0 / f64::from(burst));
+    let to_bad = (to_good * share / (1.0 - share)).min(1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "chances lie between 0 and 1"
+    )]
+    let ppm = |chance: f64| (chance * MILLION).round() as u32;
+    GilbertElliott {
+        to_bad_ppm: ppm(to_bad),
+        to_good_ppm: ppm(to_good),
+        loss_good_ppm: 0,
+        loss_bad_ppm: 1_000_000,
+    }
 }
 
 impl Fault for Loss {
@@ -25,11 +72,7 @@ impl Fault for Loss {
     }
 
     fn bend(&self, world: &mut World, targets: &[HostIndex]) {
-        let added = fabric::LinkPolicy {
-            loss_ppm: vec![self.rate.parts_per_million()],
-            ..fabric::LinkPolicy::default()
-        };
-        world.bend_links(world.links_of(targets), &added);
+        bend_all_links(world, targets, &self.as_policy());
     }
 
     fn proof(&self) -> Proof {
@@ -37,12 +80,20 @@ impl Fault for Loss {
     }
 
     fn describe(&self) -> String {
-        self.rate.to_string()
+        match self.burst {
+            Some(burst) => format!("{} in bursts of {burst}", self.rate),
+            None => self.rate.to_string(),
+        }
     }
 
     fn mistake(&self) -> Option<String> {
-        (self.rate.parts_per_million() == 0)
-            .then(|| "a loss of 0% changes nothing; give `rate` a value".into())
+        match self.burst {
+            Some(0) => Some("a `burst` of no packets loses none; give 1 or more".into()),
+            Some(_) if self.rate.fraction() > BURSTS_SHARE_MAX => {
+                Some("bursts with pauses lose at most 90%; for more leave out `burst`".into())
+            }
+            _ => super::zero_share("rate", self.rate),
+        }
     }
 }
 
@@ -54,11 +105,26 @@ mod tests {
     fn losses_combine_as_independent_chances() {
         let half = Loss {
             rate: Share::from_percent(50.0),
+            burst: None,
         };
         let mut world = World::healthy(2);
         half.bend(&mut world, &[HostIndex(0)]);
         half.bend(&mut world, &[HostIndex(1)]);
         let share = world.link(HostIndex(0), HostIndex(1)).loss_share();
         assert!((share - 0.75).abs() < 1e-9, "{share}");
+    }
+
+    #[test]
+    fn bursts_lose_the_same_share_in_the_long_run() {
+        for (percent, burst) in [(2.0, 5), (30.0, 3), (0.5, 50)] {
+            let loss = Loss {
+                rate: Share::from_percent(percent),
+                burst: Some(burst),
+            };
+            let mut world = World::healthy(2);
+            loss.bend(&mut world, &[HostIndex(0)]);
+            let share = world.link(HostIndex(0), HostIndex(1)).loss_share();
+            assert!((share * 100.0 - percent).abs() < 0.02, "{share}");
+        }
     }
 }

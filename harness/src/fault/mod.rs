@@ -12,23 +12,38 @@ mod pause;
 
 mod partition;
 
+mod bandwidth;
+mod corrupt;
+mod duplicate;
+mod jam;
 mod latency;
 mod loss;
+mod mtu;
+mod reorder;
+mod reset;
 
 use std::fmt;
 
-use fabric::HostIndex;
+use fabric::{HostIndex, LinkPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use bandwidth::Bandwidth;
+pub use corrupt::Corrupt;
+pub use duplicate::Duplicate;
+pub use jam::Jam;
 pub use kill::Kill;
 pub use latency::{Distribution, Latency};
 pub use loss::Loss;
+pub use mtu::Mtu;
 pub use partition::{Direction, Partition, Shape};
 pub use pause::Pause;
+pub use reorder::Reorder;
+pub use reset::Reset;
 pub use restart::Restart;
 pub use wipe::Wipe;
 
+use crate::plan::Share;
 use crate::world::World;
 
 /// What every kind of fault can say and do.
@@ -74,6 +89,60 @@ pub enum Proof {
     PacketsDelayed,
     /// Packets on the links were lost.
     PacketsLost,
+    /// Packets had to wait for the line, or did not fit into its queue.
+    LineBusy,
+    /// The fabric did this to packets on the links.
+    Packets(Count),
+}
+
+/// What the fabric does to a packet, and counts.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// It was delivered twice.
+    Duplicated,
+    /// It was held back, so that others overtook it.
+    Reordered,
+    /// It got a wrong bit.
+    Corrupted,
+    /// It was answered with a reset.
+    Reset,
+    /// It was too long and vanished.
+    Oversized,
+    /// It was held until the jam was over.
+    Jammed,
+    /// It did not fit into a queue and vanished.
+    QueueFull,
+}
+
+impl Count {
+    /// What became of the packets, after a number of them.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Count::Duplicated => "delivered twice",
+            Count::Reordered => "held back, for others to overtake",
+            Count::Corrupted => "given a wrong bit",
+            Count::Reset => "answered with a reset",
+            Count::Oversized => "too long, gone without a word",
+            Count::Jammed => "held in the jam",
+            Count::QueueFull => "dropped from a full queue",
+        }
+    }
+}
+
+/// Lays a policy over every link that starts or ends at a target, each once.
+fn bend_all_links(world: &mut World, targets: &[HostIndex], added: &LinkPolicy) {
+    let links = world.links_of(targets);
+    world.bend_links(links, added);
+}
+
+/// The mistake of a share of nothing.
+fn zero_share(key: &str, share: Share) -> Option<String> {
+    let nothing = share.parts_per_million() == 0;
+    nothing.then(|| format!("{share} of the packets is none of them; give `{key}` a value"))
 }
 
 /// A fault as a plan writes it; the tag is the key, for example `{latency: {mean: 20ms}}`.
@@ -94,6 +163,20 @@ pub enum FaultSpec {
     Latency(Latency),
     /// Packets to and from the targets get lost.
     Loss(Loss),
+    /// Every link of the targets becomes a slow line.
+    Bandwidth(Bandwidth),
+    /// Packets to and from the targets arrive twice.
+    Duplicate(Duplicate),
+    /// Packets to and from the targets are overtaken by later ones.
+    Reorder(Reorder),
+    /// Packets to and from the targets get a wrong bit.
+    Corrupt(Corrupt),
+    /// Every TCP connection of the targets is reset, and every attempt at a new one.
+    Reset,
+    /// Packets that are too long vanish on the links of the targets.
+    Mtu(Mtu),
+    /// Packets to and from the targets are held, and delivered when the fault ends.
+    Jam,
 }
 
 impl FaultSpec {
@@ -108,6 +191,13 @@ impl FaultSpec {
             FaultSpec::Partition(partition) => partition,
             FaultSpec::Latency(latency) => latency,
             FaultSpec::Loss(loss) => loss,
+            FaultSpec::Bandwidth(bandwidth) => bandwidth,
+            FaultSpec::Duplicate(duplicate) => duplicate,
+            FaultSpec::Reorder(reorder) => reorder,
+            FaultSpec::Corrupt(corrupt) => corrupt,
+            FaultSpec::Reset => &Reset,
+            FaultSpec::Mtu(mtu) => mtu,
+            FaultSpec::Jam => &Jam,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::FaultSpec;
+use crate::fault::{Count, FaultSpec};
 use crate::host::{HostId, Inventory};
 use crate::plan::{Expect, Network, Verdict};
 
@@ -319,6 +319,12 @@ pub struct Evidence {
     /// Packets dropped by chance.
     #[serde(default)]
     pub packets_lost: u64,
+    /// What else was done to packets, and to how many; what was done to none is absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counted: BTreeMap<Count, u64>,
+    /// Bytes of the packets handed out, IP headers included.
+    #[serde(default)]
+    pub bytes_passed: u64,
     /// Mean time a packet spent in the fabric, microseconds; absent when none passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_delay_us: Option<u64>,

@@ -87,11 +87,18 @@ fn network(network: &Network) -> impl Iterator<Item = Problem> {
 fn delays(timeline: &[Step]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (number, step) in timeline.iter().enumerate() {
-        if let FaultSpec::Latency(latency) = &step.fault {
-            let fault = Path::from("timeline").item(number).key("fault");
-            let path = fault.key("latency");
-            problems.extend(too_slow(path.key("mean"), Some(latency.mean)));
-            problems.extend(too_slow(path.key("jitter"), latency.jitter));
+        let fault = || Path::from("timeline").item(number).key("fault");
+        match &step.fault {
+            FaultSpec::Latency(latency) => {
+                let path = fault().key("latency");
+                problems.extend(too_slow(path.key("mean"), Some(latency.mean)));
+                problems.extend(too_slow(path.key("jitter"), latency.jitter));
+            }
+            FaultSpec::Reorder(reorder) => {
+                let path = fault().key("reorder").key("late");
+                problems.extend(too_slow(path, Some(reorder.late)));
+            }
+            _ => {}
         }
     }
     problems

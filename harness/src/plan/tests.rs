@@ -192,11 +192,11 @@ fn values_of_the_wrong_kind_are_shown_where_they_stand() {
     fault: { kill: {} }
       7:50 timeline[0].fault: `kill` takes no parameters / write `fault: kill`
     fault: 5
-      7:50 timeline[0].fault: `fault` cannot be `5` / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`
+      7:50 timeline[0].fault: `fault` cannot be `5` / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`, `bandwidth`, `duplicate`, `reorder`, `corrupt`, `reset`, `mtu`, `jam`
     fault:
-      7:43 timeline[0].fault: `fault` has no value / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`
+      7:43 timeline[0].fault: `fault` has no value / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`, `bandwidth`, `duplicate`, `reorder`, `corrupt`, `reset`, `mtu`, `jam`
     fault: {}
-      7:50 timeline[0].fault: `fault` cannot be an empty map / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`
+      7:50 timeline[0].fault: `fault` cannot be an empty map / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`, `bandwidth`, `duplicate`, `reorder`, `corrupt`, `reset`, `mtu`, `jam`
     fault: { loss: {} }
       7:58 timeline[0].fault.loss.rate: the key `rate` is missing here / add `rate`: a share with its sign, like `2%`
     fault: { loss: { rate: 3 } }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub(crate) use outage::{findings, outage};
 
-use crate::fault::{FaultSpec, Latency, Loss, Partition};
+use crate::fault::{Bandwidth, Duplicate, FaultSpec, Latency, Loss, Partition};
 use crate::history::{
     Answer, Completion, Event, EventKind, Evidence, FORMAT, History, HostState, HostUsage,
     Invocation, Operation, OperationKind, Outcome, Phase, Purpose, RunHeader, ScheduledFault,
@@ -46,7 +46,16 @@ fn fault(word: &str) -> FaultSpec {
         ),
         "loss" => FaultSpec::Loss(Loss {
             rate: Share::from_percent(2.0),
+            burst: None,
         }),
+        "duplicate" => FaultSpec::Duplicate(Duplicate {
+            rate: Share::from_percent(3.0),
+        }),
+        "bandwidth" => FaultSpec::Bandwidth(Bandwidth {
+            rate: "1mbit".parse().expect("a rate"),
+            queue: None,
+        }),
+        "jam" => FaultSpec::Jam,
         "latency" => FaultSpec::Latency(Latency {
             mean: Span(Duration::from_millis(300)),
             jitter: Some(Span(Duration::from_millis(100))),

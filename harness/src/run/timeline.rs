@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use fabric::{HostIndex, LinkCounters};
 
 use super::{Lab, LabError};
-use crate::fault::Proof;
+use crate::fault::{Count, Proof};
 use crate::history::{EventKind, Evidence};
 use crate::runtime::{Observed, Runtime};
 use crate::schedule::{DYNAMIC_GROUPS, Edge, EdgeKind, Schedule};
@@ -262,9 +262,25 @@ fn evidence(active: &Active, after: &Snapshot, healthy: &World) -> Evidence {
         packets_passed: sum.passed,
         packets_blocked: sum.dropped_blocked,
         packets_lost: sum.dropped_loss,
+        counted: counted(&sum),
+        bytes_passed: sum.passed_bytes,
         mean_delay_us: mean_us(u128::from(sum.delay_us_total)),
         requested_delay_us: mean_us(requested_us_total),
     }
+}
+
+/// What was done to packets beside passing, blocking and losing them.
+fn counted(sum: &LinkCounters) -> BTreeMap<Count, u64> {
+    let all = [
+        (Count::Duplicated, sum.duplicated),
+        (Count::Reordered, sum.reordered),
+        (Count::Corrupted, sum.corrupted),
+        (Count::Reset, sum.resets),
+        (Count::Oversized, sum.dropped_mtu),
+        (Count::Jammed, sum.jammed),
+        (Count::QueueFull, sum.dropped_queue),
+    ];
+    all.into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
 /// How many targets' processes are, or were meanwhile, what the fault wants them to be.
@@ -278,7 +294,11 @@ fn hosts_seen(active: &Active, after: &Snapshot) -> u32 {
         Proof::ProcessExited => !now.1.alive || now.1.starts > before.1.starts,
         Proof::ProcessStopped => now.1.stopped || !now.1.alive,
         Proof::DiskWiped => now.1.wipes > before.1.wipes,
-        Proof::PacketsBlocked | Proof::PacketsDelayed | Proof::PacketsLost => false,
+        Proof::PacketsBlocked
+        | Proof::PacketsDelayed
+        | Proof::PacketsLost
+        | Proof::LineBusy
+        | Proof::Packets(_) => false,
     };
     let seen = active
         .before

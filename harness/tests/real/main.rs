@@ -10,6 +10,8 @@ mod outage;
 
 mod controls;
 
+mod faults;
+
 mod properties;
 
 use std::process::ExitCode;
@@ -43,10 +45,14 @@ fn run_one_at_a_time(mut arguments: Arguments) -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         (
             "names_registered_during_the_outage_resolve_everywhere_and_are_certified_after_it",
             outage::names_registered_during_the_outage,
+        ),
+        (
+            "every_fault_of_the_network_is_measured_as_it_was_asked_for",
+            faults::every_network_fault_is_measured,
         ),
         (
             "a_registry_that_acks_before_commit_loses_writes",

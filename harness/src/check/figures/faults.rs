@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::recovery::{Recoveries, RecoveryFigures};
 use super::{milliseconds, ratio};
 use crate::check::owed::Owed;
-use crate::fault::{FaultSpec, Proof};
+use crate::fault::{Count, FaultSpec, Proof};
 use crate::history::{Evidence, FaultRun, History};
 use crate::host::HostId;
 
@@ -93,6 +93,8 @@ fn prove(fault: &FaultSpec, run: &FaultRun) -> (Option<bool>, String) {
         Proof::PacketsBlocked => packets_blocked(evidence),
         Proof::PacketsDelayed => packets_delayed(evidence, fault),
         Proof::PacketsLost => packets_lost(evidence, fault),
+        Proof::LineBusy => line_busy(evidence, fault),
+        Proof::Packets(count) => packets_counted(evidence, fault, count),
     };
     (Some(proved), proof)
 }
@@ -133,6 +135,59 @@ fn packets_delayed(evidence: &Evidence, fault: &FaultSpec) -> (bool, String) {
         milliseconds(asked_us),
     );
     (enough, proof)
+}
+
+/// A line was busy when something did not fit into its queue, or when packets were late by at
+/// least half of the time that the line takes for one of them.
+fn line_busy(evidence: &Evidence, fault: &FaultSpec) -> (bool, String) {
+    let dropped = evidence
+        .counted
+        .get(&Count::QueueFull)
+        .copied()
+        .unwrap_or_default();
+    let late_us = evidence
+        .mean_delay_us
+        .unwrap_or_default()
+        .saturating_sub(evidence.requested_delay_us.unwrap_or_default());
+    let line_us = match fault {
+        FaultSpec::Bandwidth(line) if evidence.packets_passed > 0 => {
+            let bits = u128::from(evidence.bytes_passed) * 8_000_000;
+            let rate = u128::from(line.rate.bits_per_second().max(1));
+            u64::try_from(bits / u128::from(evidence.packets_passed) / rate).unwrap_or(u64::MAX)
+        }
+        _ => u64::MAX,
+    };
+    let waited = line_us < u64::MAX && late_us > 0 && late_us >= line_us / 2;
+    let proof = format!(
+        "packets were {:.1} ms late on the line beside the latency, {dropped} dropped from its \
+         queue, {} passed",
+        milliseconds(late_us),
+        evidence.packets_passed,
+    );
+    (waited || dropped > 0, proof)
+}
+
+/// The fabric did it to at least one packet.
+fn packets_counted(evidence: &Evidence, fault: &FaultSpec, count: Count) -> (bool, String) {
+    let number = evidence.counted.get(&count).copied().unwrap_or_default();
+    let asked = match fault {
+        FaultSpec::Duplicate(one) => Some(one.rate),
+        FaultSpec::Reorder(one) => Some(one.rate),
+        FaultSpec::Corrupt(one) => Some(one.rate),
+        _ => None,
+    };
+    let passed = evidence.packets_passed;
+    let beside = match asked {
+        Some(rate) if passed > 0 => {
+            let measured = 100.0 * ratio(number, passed.max(number));
+            format!(" of {passed} ({measured:.1}%), {rate} asked for")
+        }
+        _ => String::new(),
+    };
+    (
+        number > 0,
+        format!("{number} packets {}{beside}", count.words()),
+    )
 }
 
 fn packets_lost(evidence: &Evidence, fault: &FaultSpec) -> (bool, String) {
@@ -212,6 +267,44 @@ mod tests {
             ..Evidence::default()
         };
         assert_eq!(proof("loss", endless).0, Some(true), "no sum overflows");
+    }
+
+    #[test]
+    fn what_the_fabric_did_to_packets_proves_its_own_fault_only() {
+        let counted = |count, number| Evidence {
+            counted: [(count, number)].into(),
+            packets_passed: 100,
+            ..Evidence::default()
+        };
+        let sentence = "3 packets delivered twice of 100 (3.0%), 3% asked for";
+        let twice = counted(Count::Duplicated, 3);
+        assert_eq!(
+            proof("duplicate", twice.clone()),
+            (Some(true), sentence.into())
+        );
+        assert_eq!(proof("jam", twice).0, Some(false));
+        assert_eq!(proof("jam", counted(Count::Jammed, 1)).0, Some(true));
+        assert_eq!(proof("jam", Evidence::default()).0, Some(false));
+    }
+
+    #[test]
+    fn a_line_is_proved_by_waiting_or_by_a_full_queue() {
+        // 1 mbit takes 8 ms for 1000 bytes.
+        let line = |mean_delay_us, full| Evidence {
+            packets_passed: 10,
+            bytes_passed: 10_000,
+            mean_delay_us: Some(mean_delay_us),
+            requested_delay_us: Some(10_000),
+            counted: (full > 0)
+                .then_some((Count::QueueFull, full))
+                .into_iter()
+                .collect(),
+            ..Evidence::default()
+        };
+        assert_eq!(proof("bandwidth", line(14_000, 0)).0, Some(true));
+        assert_eq!(proof("bandwidth", line(13_999, 0)).0, Some(false));
+        assert_eq!(proof("bandwidth", line(10_000, 1)).0, Some(true));
+        assert_eq!(proof("bandwidth", Evidence::default()).0, Some(false));
     }
 
     #[test]

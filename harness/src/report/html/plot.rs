@@ -126,7 +126,11 @@ fn edges(report: &Report, axis: &Axis, height: f64) -> Markup {
 pub fn hue(report: &Report, fault: usize) -> &'static str {
     match report.header.faults[fault].fault.inner().proof() {
         Proof::ProcessExited | Proof::ProcessStopped | Proof::DiskWiped => "on-process",
-        Proof::PacketsBlocked | Proof::PacketsDelayed | Proof::PacketsLost => "on-network",
+        Proof::PacketsBlocked
+        | Proof::PacketsDelayed
+        | Proof::PacketsLost
+        | Proof::LineBusy
+        | Proof::Packets(_) => "on-network",
     }
 }
 
