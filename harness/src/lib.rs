@@ -7,6 +7,7 @@
 //! The modules below stand in reading order. None of them knows what the system under test is
 //! made of, except `system`.
 
+mod cause;
 pub mod exit;
 pub mod host;
 pub mod seed;

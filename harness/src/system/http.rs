@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Client, Status, StatusError};
+use crate::cause::innermost;
 use crate::history::{Answer, ErrorKind, OperationKind, Outcome};
 
 /// The header that tells the system how long the client will wait, milliseconds.
@@ -209,13 +210,4 @@ fn outcome_of_failure(error: &reqwest::Error) -> Outcome {
         };
     }
     Outcome::Unknown { detail }
-}
-
-/// The deepest cause of an error, which is the one that says something.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

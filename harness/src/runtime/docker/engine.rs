@@ -17,6 +17,8 @@ use testcontainers::core::client::{ClientError, docker_client_instance};
 use testcontainers::core::error::WaitContainerError;
 use thiserror::Error;
 
+use crate::cause::innermost;
+
 /// How long the engine may take over one step.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -305,15 +307,6 @@ fn of_greeting(host: &str, error: &BollardError) -> EngineError {
     } else {
         EngineError::Absent { host, said }
     }
-}
-
-/// The deepest cause of an error, which is the one that says something.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

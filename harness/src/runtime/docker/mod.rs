@@ -38,7 +38,7 @@ use container::{Common, HostContainer};
 use network::Network;
 use reaper::Reaper;
 
-pub use engine::{About, Engine, EngineError, host as engine_host};
+pub use engine::{About, Engine, EngineError};
 pub use holder::LISTENS;
 pub use image::ImageError;
 pub use inside::become_host;
