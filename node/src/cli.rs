@@ -1,6 +1,6 @@
 //! The command lines of `node` and `registry`, also used by `harness node` and `harness registry`.
 
-use crate::bug::Bug;
+use crate::bug::Planted;
 use clap::{Args, Subcommand};
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 use wire::PublicKey;
@@ -32,9 +32,10 @@ pub struct NodeArgs {
     /// Let bugs be switched on, by --bug and over the Unix socket
     #[arg(long)]
     pub enable_bugs: bool,
-    /// Start with this bug on; needs --enable-bugs
-    #[arg(long = "bug", requires = "enable_bugs")]
-    pub bugs: Vec<Bug>,
+    /// Start with this bug: NAME bites each time, NAME=0.3 or NAME=30% with that probability;
+    /// needs --enable-bugs
+    #[arg(long = "bug", value_name = "NAME[=CHANCE]", requires = "enable_bugs")]
+    pub bugs: Vec<Planted>,
 }
 
 /// The registry.
@@ -89,9 +90,10 @@ pub struct RegistryRunArgs {
     /// Let bugs be switched on, by --bug and over the Unix socket
     #[arg(long)]
     pub enable_bugs: bool,
-    /// Start with this bug on; needs --enable-bugs
-    #[arg(long = "bug", requires = "enable_bugs")]
-    pub bugs: Vec<Bug>,
+    /// Start with this bug: NAME bites each time, NAME=0.3 or NAME=30% with that probability;
+    /// needs --enable-bugs
+    #[arg(long = "bug", value_name = "NAME[=CHANCE]", requires = "enable_bugs")]
+    pub bugs: Vec<Planted>,
 }
 
 /// A public key given as hex, or as `@FILE` that holds the hex.

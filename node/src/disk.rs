@@ -149,7 +149,7 @@ fn start(
 fn serve(connection: &Connection, mut queue: mpsc::Receiver<Job>, bugs: &Bugs) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut group, GROUP) > 0 {
-        if bugs.on(Bug::AckBeforeCommit) {
+        if bugs.bites(Bug::AckBeforeCommit) {
             acknowledge_then_commit(connection, &mut queue, &mut group);
         } else {
             commit_then_acknowledge(connection, &mut group);

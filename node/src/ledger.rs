@@ -3,8 +3,9 @@
 //! The functions take a connection and run inside the store's transaction. What loses to another
 //! entry is moved to the table `rejected`: nothing that was once granted vanishes without a trace.
 
+use crate::bug::{Bug, Bugs};
 use rusqlite::{Connection, OptionalExtension, params};
-use wire::{Entry, Name, PublicKey, UnixMs, Verdict, Version};
+use wire::{Entry, Merge, Name, PublicKey, UnixMs, Verdict, Version};
 
 /// The tables; applied at every start.
 pub const SCHEMA: &str = "
@@ -36,6 +37,8 @@ pub struct Merged {
     pub changed: bool,
     /// What is in the table now.
     pub held: Entry,
+    /// What was there before, if that has changed.
+    pub replaced: Option<Entry>,
 }
 
 /// The entry of a name.
@@ -50,15 +53,15 @@ pub fn get(connection: &Connection, name: &Name) -> rusqlite::Result<Option<Entr
     Ok(blob.and_then(|blob| wire::decode(&blob, wire::limits::MESSAGE_BYTES_MAX).ok()))
 }
 
-/// Takes in a verified entry by the rule of [`Entry::merge`]; with `blindly` (a planted bug) it
-/// overwrites whatever is there.
+/// Takes in a verified entry by the rule of [`Entry::merge`], which the planted bug
+/// `skip-seq-check` overrules.
 ///
 /// # Errors
 /// Whatever SQLite says.
 pub fn merge(
     connection: &Connection,
     offered: Entry,
-    blindly: bool,
+    bugs: &Bugs,
     now: UnixMs,
 ) -> rusqlite::Result<Merged> {
     let Some(held) = get(connection, offered.name())? else {
@@ -67,39 +70,35 @@ pub fn merge(
             verdict: Verdict::Accepted,
             changed: true,
             held: offered,
+            replaced: None,
         });
     };
-    if blindly {
-        let changed = held != offered;
-        put(connection, &offered)?;
-        return Ok(Merged {
+    let mut merge = held.merge(&offered);
+    let overruled = merge.verdict != Verdict::Accepted && bugs.bites(Bug::SkipSeqCheck);
+    if overruled {
+        merge = Merge {
             verdict: Verdict::Accepted,
-            changed,
-            held: offered,
-        });
+            store: Some(offered),
+        };
     }
-    let merge = held.merge(&offered);
     let Some(entry) = merge.store else {
         return Ok(Merged {
             verdict: merge.verdict,
             changed: false,
             held,
+            replaced: None,
         });
     };
-    if entry.owner() != held.owner() {
-        reject(
-            connection,
-            held.name(),
-            held.owner(),
-            &wire::encode(&held),
-            now,
-        )?;
+    if entry.owner() != held.owner() && !overruled {
+        let proof = wire::encode(&held);
+        reject(connection, held.name(), held.owner(), &proof, now)?;
     }
     put(connection, &entry)?;
     Ok(Merged {
         verdict: merge.verdict,
         changed: true,
         held: entry,
+        replaced: Some(held),
     })
 }
 

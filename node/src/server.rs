@@ -1,9 +1,6 @@
 //! The plumbing of the HTTP servers: sockets, deadlines, refusals.
 
-use crate::{
-    bug::{BugError, Bugs},
-    ledger::Line,
-};
+use crate::{ledger::Line, net};
 use axum::{
     Json, Router,
     body::Body,
@@ -22,7 +19,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -31,12 +28,12 @@ use tokio::{
 };
 use tracing::info;
 use wire::{
-    Entry,
-    api::{BugSwitch, DEADLINE_HEADER, DEADLINE_MS_DEFAULT, DigestList, NameStatus, Problem},
+    Entry, Name, Roster,
+    api::{DEADLINE_HEADER, DEADLINE_MS_DEFAULT, DigestList, NameStatus, Problem, Replicas},
 };
 
 /// Nobody is waited for longer than this, whatever the header says.
-const DEADLINE_MS_MAX: u64 = 60_000;
+pub const DEADLINE_MAX: Duration = Duration::from_secs(60);
 /// The longest path of a Unix socket that the kernel takes.
 const SOCKET_PATH_MAX: usize = 107;
 
@@ -159,7 +156,7 @@ impl<S: Sync> FromRequestParts<S> for Deadline {
         let ms = given
             .and_then(|text| text.parse().ok())
             .unwrap_or(DEADLINE_MS_DEFAULT);
-        let wait = Duration::from_millis(ms.min(DEADLINE_MS_MAX));
+        let wait = Duration::from_millis(ms).min(DEADLINE_MAX);
         let way_back = (wait / 20).clamp(Duration::from_millis(10), Duration::from_millis(100));
         Ok(Self(Instant::now() + wait.saturating_sub(way_back)))
     }
@@ -195,30 +192,22 @@ pub fn digest(lines: &[Line]) -> DigestList {
     }
 }
 
-/// Switches a planted bug, as the body says.
-pub fn switch_bug(bugs: &Bugs, body: &[u8]) -> Response {
-    let switch: BugSwitch = match parse_json(body) {
-        Ok(switch) => switch,
-        Err(response) => return response,
-    };
-    let result = switch
-        .name
-        .parse()
-        .and_then(|bug| bugs.switch(bug, switch.on));
-    let status = match &result {
-        Ok(()) => return json(200, &switch),
-        Err(BugError::Unknown(_)) => 400,
-        Err(BugError::Disabled) => 403,
-    };
-    let detail = result.err().map(|error| error.to_string());
-    json(
-        status,
-        &Problem {
-            error: "invalid".into(),
-            detail,
-            ..Problem::default()
-        },
-    )
+/// Who holds a name by a roster.
+pub fn replicas(roster: Option<&Roster>, name: &Name) -> Replicas {
+    let group = roster.map_or_else(Vec::new, |roster| roster.group(name));
+    let hosts = group
+        .iter()
+        .filter_map(|mirror| net::peer::ipv4(&mirror.addresses));
+    Replicas {
+        hosts: hosts.map(|address| address.to_string()).collect(),
+    }
+}
+
+/// The wall clock, in microseconds since 1970.
+pub fn unix_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = since.unwrap_or(Duration::ZERO).as_micros();
+    u64::try_from(since).unwrap_or(u64::MAX)
 }
 
 fn busy() -> Response {

@@ -2,7 +2,7 @@
 
 mod world;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::task::JoinSet;
 use world::{World, wait_for};
 
@@ -76,24 +76,13 @@ async fn ack_before_commit_is_caught() {
     // A kill may fall right behind a late commit and find nothing to lose, but not every time.
     for kill_after in [40, 47, 54, 61, 68] {
         let mut world = World::new(2, &["--mirrors", "0"]).await;
-        world.registry().bug("ack-before-commit", true).await;
+        world.registry().plant("ack-before-commit").await;
         let names = register_until_killed(&mut world, kill_after).await;
         if missing(&mut world, &names).await > 0 {
             return;
         }
     }
     panic!("five kills lost nothing");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bugs_are_off_unless_enabled_and_named() {
-    let world = World::new(1, &["--mirrors", "0"]).await;
-    let body = serde_json::json!({"name": "no-such-bug", "on": true});
-    let reply = world
-        .node(0)
-        .post("/v1/bugs", body, Duration::from_secs(1))
-        .await;
-    assert_eq!(reply.map(|reply| reply.status), Some(400));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

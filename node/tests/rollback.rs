@@ -97,7 +97,7 @@ async fn skip_seq_check_rolls_back() {
     for _ in 0..4 {
         let mut world = five_mirrors().await;
         for mirror in 0..OWNER {
-            world.node(mirror).bug("skip-seq-check", true).await;
+            world.node(mirror).plant("skip-seq-check").await;
         }
         if late_push_rolls_back(&mut world).await {
             return;

@@ -2,7 +2,7 @@
 
 use super::{Agent, Refusal, owned, register, resolve, update};
 use crate::{
-    ledger, mirror, net,
+    bug, ledger, mirror, net,
     server::{self, Deadline, json, parse_json},
 };
 use axum::{
@@ -33,6 +33,7 @@ pub fn router(agent: Arc<Agent>) -> Router {
     server::limited(operations, agent.operations.clone())
         .route("/v1/status", get(status))
         .route("/v1/name/{name}", get(name_status))
+        .route("/v1/replicas/{name}", get(replicas))
         .route("/v1/digest", get(digest))
         .route("/healthz", get(|| async { "ok" }))
         .route("/metrics", get(metrics))
@@ -42,9 +43,7 @@ pub fn router(agent: Arc<Agent>) -> Router {
 
 /// What the Unix socket serves: the same, and the planted bugs.
 pub fn socket_router(agent: Arc<Agent>) -> Router {
-    let bugs = Router::new()
-        .route("/v1/bugs", post(switch_bug))
-        .with_state(agent.clone());
+    let bugs = bug::http::router(agent.bugs.clone());
     router(agent).merge(bugs)
 }
 
@@ -181,6 +180,7 @@ async fn status_of(agent: &Arc<Agent>) -> Result<Status, Refusal> {
         version: env!("CARGO_PKG_VERSION").into(),
         peers: connected.len() as u64,
         records,
+        unix_us: server::unix_us(),
         detail,
     })
 }
@@ -223,8 +223,11 @@ async fn digest(State(agent): Node) -> Response {
     }
 }
 
-async fn switch_bug(State(agent): Node, body: Bytes) -> Response {
-    server::switch_bug(&agent.bugs, &body)
+async fn replicas(State(agent): Node, Path(name): Path<String>) -> Response {
+    match parse_name(name) {
+        Ok(name) => json(200, &server::replicas(agent.book.view().current(), &name)),
+        Err(response) => response,
+    }
 }
 
 #[expect(

@@ -3,7 +3,7 @@
 use super::{Agent, api, book, book::Book, cache, cache::Cache, heartbeat, owned, settle};
 use crate::{
     backoff::now,
-    bug::Bugs,
+    bug::{Bugs, Door},
     cli::{Label, NodeArgs},
     disk::{Disk, DiskError},
     identity, ledger, mirror,
@@ -74,7 +74,9 @@ async fn assemble(args: &NodeArgs) -> Result<(Arc<Agent>, mpsc::Receiver<Inbound
         error,
     };
     let key = identity::load_or_create(&args.dir).map_err(folder)?;
-    let bugs = Bugs::new(args.enable_bugs, &args.bugs);
+    let bugs = Bugs::new(args.enable_bugs, &args.bugs, key.public());
+    let store = args.dir.join("node.sqlite");
+    let door = Door::new(bugs.clone(), store.exists());
     let schema = [
         ledger::SCHEMA,
         mirror::SCHEMA,
@@ -83,10 +85,10 @@ async fn assemble(args: &NodeArgs) -> Result<(Arc<Agent>, mpsc::Receiver<Inbound
         owned::SCHEMA,
     ]
     .concat();
-    let disk = Disk::open(&args.dir.join("node.sqlite"), &schema, bugs.clone())?;
+    let disk = Disk::open(&store, &schema, bugs.clone())?;
     let book = Book::load(disk.clone(), args.registry_key.0).await?;
     let cache = Arc::new(Cache::load(disk.clone()).await?);
-    let (net, inbound) = net::start(&key, args.listen).await?;
+    let (net, inbound) = net::start(&key, args.listen, bugs.clone()).await?;
     let agent = Agent {
         id: key.public(),
         key,
@@ -100,11 +102,12 @@ async fn assemble(args: &NodeArgs) -> Result<(Arc<Agent>, mpsc::Receiver<Inbound
         disk,
         net,
         book,
-        registry: super::RegistryClient::new(&args.registry)?,
+        registry: super::RegistryClient::new(&args.registry, bugs.clone())?,
         cache,
         names: super::state::Turns::default(),
         mirror: mirror::Mirror::default(),
         bugs,
+        door,
         repairs: Arc::new(Semaphore::new(REPAIRS)),
         stores: Arc::new(Semaphore::new(STORES)),
         operations: Arc::new(Semaphore::new(OPERATIONS)),

@@ -24,7 +24,7 @@ const LOST_MAX: u32 = 2;
 /// Sends heartbeats for ever. The first one is spread over an interval: a thousand nodes may have
 /// been started by the same hand.
 pub async fn run(agent: Arc<Agent>) {
-    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let mut backoff = Backoff::new(RETRY.0, RETRY.1, &agent.bugs);
     let mut interval = INTERVAL;
     let mut counter = 0;
     sleep(jitter(interval)).await;

@@ -70,7 +70,7 @@ pub async fn attempt(
     record: &Signed<Record>,
     deadline: Instant,
 ) -> Attempt {
-    let mut backoff = Backoff::new(CONTENTION.0, CONTENTION.1);
+    let mut backoff = Backoff::new(CONTENTION.0, CONTENTION.1, &agent.bugs);
     let mut maybe_committed: BTreeSet<PublicKey> = BTreeSet::new();
     let mut why = "neither the registry nor a majority of the group can be reached";
     loop {

@@ -135,7 +135,7 @@ pub async fn ask_one(
     patience: Patience,
     deadline: Instant,
 ) -> Result<Response, AskError> {
-    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let mut backoff = Backoff::new(RETRY.0, RETRY.1, &agent.bugs);
     loop {
         let answer = ask_once(agent, member, request.clone(), deadline).await;
         let again = match &answer {

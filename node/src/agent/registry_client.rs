@@ -3,9 +3,10 @@
 //! After a call that failed, the registry is *suspect*: user operations no longer wait for it, and
 //! only heartbeats find it back. A failed call says whether the registry may have acted on it.
 
+use crate::bug::Bugs;
 use reqwest::{Client, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use wire::limits::CALL_BYTES_MAX;
 
@@ -18,6 +19,7 @@ pub struct RegistryClient {
     http: Client,
     base: String,
     healthy: watch::Sender<bool>,
+    bugs: Bugs,
 }
 
 /// Why a call has no answer.
@@ -53,7 +55,7 @@ impl RegistryClient {
     ///
     /// # Errors
     /// If the HTTP client cannot be built.
-    pub fn new(base: &str) -> Result<Self, reqwest::Error> {
+    pub fn new(base: &str, bugs: Bugs) -> Result<Self, reqwest::Error> {
         let http = Client::builder()
             .pool_max_idle_per_host(2)
             .pool_idle_timeout(Duration::from_secs(10))
@@ -65,6 +67,7 @@ impl RegistryClient {
             http,
             base: base.trim_end_matches('/').to_owned(),
             healthy,
+            bugs,
         })
     }
 
@@ -127,7 +130,9 @@ impl RegistryClient {
             .post(url)
             .timeout(within)
             .body(wire::encode(question));
+        let called_at = Instant::now();
         let response = request.send().await.map_err(|error| call_error(&error))?;
+        self.bugs.judge_reply(called_at.elapsed());
         match response.status() {
             StatusCode::OK => {}
             StatusCode::SERVICE_UNAVAILABLE => {

@@ -20,7 +20,7 @@ use crate::{
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 use wire::{
-    Entry, Name, PublicKey, UnixMs, Version,
+    Entry, Name, PublicKey, Version,
     api::{Resolved, Source},
     message::{Request, Response},
     registry_call::LOOKUP,
@@ -64,7 +64,7 @@ pub async fn resolve(
     name: Name,
     deadline: Instant,
 ) -> Result<Resolved, Refusal> {
-    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let mut backoff = Backoff::new(RETRY.0, RETRY.1, &agent.bugs);
     loop {
         if let Some(result) = attempt(agent, &name, deadline).await {
             return result;
@@ -158,11 +158,11 @@ async fn poll(agent: &Arc<Agent>, name: &Name, deadline: Instant) -> Poll {
         let entry = entry
             .map(|entry| *entry)
             .filter(|entry| *entry.name() == *name);
-        let entry = poll.take_in(entry, view.trust(), instant);
+        let entry = poll.take_in(entry, agent);
         if let Some(shown) = commitment.filter(|shown| shown.claim.body.name == *name) {
             commits.hear(member.key, *shown, instant);
             for assembled in commits.entries(enough) {
-                poll.take_in(Some(assembled), view.trust(), instant);
+                poll.take_in(Some(assembled), agent);
             }
         }
         poll.perhaps = poll.best.is_none()
@@ -177,12 +177,7 @@ async fn poll(agent: &Arc<Agent>, name: &Name, deadline: Instant) -> Poll {
 
 impl Poll {
     /// Takes in what a member holds; returns its version, if it is valid.
-    fn take_in(
-        &mut self,
-        entry: Option<Entry>,
-        trust: wire::Trust<'_>,
-        now: UnixMs,
-    ) -> Option<Version> {
+    fn take_in(&mut self, entry: Option<Entry>, agent: &Agent) -> Option<Version> {
         let entry = entry?;
         let version = entry.version();
         // The same record was checked already, when another member brought it. Mirrors may prove
@@ -193,7 +188,7 @@ impl Poll {
                 && (*best == entry || !entry.grant.is_certified())
         });
         if !known {
-            if entry.record.is_none() || entry.verify(trust, now).is_err() {
+            if entry.record.is_none() || agent.judge(&entry).is_err() {
                 return None;
             }
             self.best = Some(match self.best.take() {
@@ -220,8 +215,7 @@ async fn ask_registry(agent: &Arc<Agent>, name: &Name, within: Duration) -> Word
     let Some(entry) = found else {
         return Word::NotFound;
     };
-    let view = agent.book.view();
-    let valid = *entry.name() == *name && entry.verify(view.trust(), now()).is_ok();
+    let valid = *entry.name() == *name && agent.judge(&entry).is_ok();
     if !valid || entry.record.is_none() {
         return Word::Silence;
     }

@@ -38,7 +38,7 @@ const TURN: Duration = Duration::from_secs(2);
 /// Does the chores for ever.
 pub async fn run(agent: Arc<Agent>) {
     let mut healthy = agent.registry.changes();
-    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let mut backoff = Backoff::new(RETRY.0, RETRY.1, &agent.bugs);
     let mut wait = jitter(SPREAD);
     loop {
         let mut spread = SPREAD_CALM;

@@ -4,6 +4,7 @@
 mod serve;
 
 mod leases;
+mod past;
 pub mod shelf;
 
 pub mod index;

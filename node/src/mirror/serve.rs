@@ -6,10 +6,10 @@ use crate::{
     backoff::now,
     bug::Bug,
     disk::DiskError,
-    net::Inbound,
+    net::{Inbound, Responder},
 };
 use std::{sync::Arc, time::Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::debug;
 use wire::{
     Claim, Commitment, Entry, Name, PublicKey, Record, Signed, Verdict,
@@ -26,14 +26,18 @@ pub async fn attend(agent: Arc<Agent>, mut inbound: mpsc::Receiver<Inbound>) {
                 request,
                 responder,
             } => {
+                let under_way = agent.mirror.under_way() + 1;
+                if agent
+                    .door
+                    .turns_away(under_way, tokio::time::Instant::now())
+                {
+                    // Dropping the responder hangs up on the peer.
+                    continue;
+                }
                 // With all handlers busy, the overlay's queue fills, and the overlay sheds.
                 let permit = agent.mirror.handlers.clone().acquire_owned().await;
-                let agent = agent.clone();
-                tokio::spawn(async move {
-                    let response = answer(&agent, from, request).await;
-                    responder.answer(response).await;
-                    drop(permit);
-                });
+                let permit = permit.expect("nobody closes the semaphore");
+                tokio::spawn(handle(agent.clone(), from, request, responder, permit));
             }
             Inbound::NewerEpoch(peer) => {
                 tokio::spawn(fetch_roster(agent.clone(), peer));
@@ -41,6 +45,21 @@ pub async fn attend(agent: Arc<Agent>, mut inbound: mpsc::Receiver<Inbound>) {
             Inbound::Connected(_) => agent.mirror.wake(),
         }
     }
+}
+
+async fn handle(
+    agent: Arc<Agent>,
+    from: PublicKey,
+    request: Envelope<Request>,
+    responder: Responder,
+    permit: OwnedSemaphorePermit,
+) {
+    if request.body.is_write() && agent.bugs.bites(Bug::DuplicateReplies) {
+        answer(&agent, from, request.clone()).await;
+    }
+    let response = answer(&agent, from, request).await;
+    responder.answer(response).await;
+    drop(permit);
 }
 
 /// Answers one request of a peer, or of this node itself.
@@ -135,21 +154,20 @@ async fn commit_name(
 }
 
 async fn store(agent: &Arc<Agent>, entry: Entry) -> Result<Response, DiskError> {
-    let view = agent.book.view();
-    if !view.holds(&agent.id, entry.name()) {
+    if !agent.book.view().holds(&agent.id, entry.name()) {
         return Ok(Response::Refused(Refusal::NotMember));
     }
-    match entry.verify(view.trust(), now()) {
+    match agent.judge(&entry) {
         Ok(()) => {}
         Err(wire::Invalid::UnknownEpoch) => return Ok(Response::Refused(Refusal::OtherEpoch)),
         Err(_) => return Ok(Response::Refused(Refusal::Invalid)),
     }
-    let blindly = agent.bugs.on(Bug::SkipSeqCheck);
-    let at = now();
+    let (at, bugs) = (now(), agent.bugs.clone());
     let merged = agent
         .disk
-        .write(move |connection| shelf::store(connection, entry, blindly, at))
+        .write(move |connection| shelf::store(connection, entry, &bugs, at))
         .await?;
+    agent.mirror.past.keep(merged.replaced, &agent.bugs);
     if merged.changed {
         agent.mirror.changed();
         if !merged.held.grant.is_certified() {
@@ -167,10 +185,12 @@ async fn lookup(agent: &Arc<Agent>, name: Name) -> Result<Response, DiskError> {
     if !agent.book.view().holds(&agent.id, &name) {
         return Ok(Response::Refused(Refusal::NotMember));
     }
-    let held = agent
+    let stale = agent.mirror.past.instead(&name, &agent.bugs);
+    let mut held = agent
         .disk
         .read(move |connection| shelf::held(connection, &name))
         .await?;
+    held.entry = stale.or(held.entry);
     Ok(found(held))
 }
 

@@ -33,7 +33,7 @@ const CALL: Duration = Duration::from_secs(3);
 /// Settles for ever.
 pub async fn run(agent: Arc<Agent>) {
     let mut healthy = agent.registry.changes();
-    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let mut backoff = Backoff::new(RETRY.0, RETRY.1, &agent.bugs);
     let mut wait = HEAD_START + jitter(SPREAD);
     loop {
         let mut head_start = Duration::ZERO;
@@ -125,10 +125,10 @@ async fn adopt(
         grant: Grant::Certified(certificate),
         record,
     };
-    let at = now();
+    let (at, bugs) = (now(), agent.bugs.clone());
     let stored = agent
         .disk
-        .write(move |connection| shelf::store(connection, entry, false, at))
+        .write(move |connection| shelf::store(connection, entry, &bugs, at))
         .await;
     if stored.as_ref().is_ok_and(|merged| merged.changed) {
         agent.mirror.changed();

@@ -1,6 +1,6 @@
 //! What the parts of a mirror share.
 
-use super::{index::Index, leases::Leases};
+use super::{index::Index, leases::Leases, past::Past};
 use crate::agent::Agent;
 use std::{
     collections::{BTreeSet, HashMap},
@@ -19,6 +19,7 @@ const HANDLERS: usize = 64;
 #[derive(Debug)]
 pub struct Mirror {
     pub(super) leases: Mutex<Leases>,
+    pub(super) past: Past,
     pub(super) handlers: Arc<Semaphore>,
     pub(super) wake: Notify,
     pub(super) settle: Notify,
@@ -36,6 +37,7 @@ impl Default for Mirror {
     fn default() -> Self {
         Self {
             leases: Mutex::default(),
+            past: Past::default(),
             handlers: Arc::new(Semaphore::new(HANDLERS)),
             wake: Notify::new(),
             settle: Notify::new(),
@@ -49,6 +51,11 @@ impl Default for Mirror {
 }
 
 impl Mirror {
+    /// How many requests of peers are being handled.
+    pub(super) fn under_way(&self) -> usize {
+        HANDLERS - self.handlers.available_permits()
+    }
+
     /// Starts a round of repair soon.
     pub fn wake(&self) {
         self.wake.notify_one();

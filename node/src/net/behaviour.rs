@@ -5,6 +5,7 @@
 //! only from peers that speak it, so that two overlays never merge over one bridging peer.
 
 use super::codec::Codec;
+use crate::bug::Bugs;
 use libp2p::core::upgrade;
 use libp2p::{
     PeerId, StreamProtocol, Swarm, SwarmBuilder, identify, identity::Keypair, kad, noise, ping,
@@ -37,7 +38,7 @@ pub struct Behaviour {
 }
 
 /// A swarm that does not listen yet.
-pub fn swarm(key: Keypair) -> Result<Swarm<Behaviour>, noise::Error> {
+pub fn swarm(key: Keypair, bugs: Bugs) -> Result<Swarm<Behaviour>, noise::Error> {
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(
@@ -45,7 +46,7 @@ pub fn swarm(key: Keypair) -> Result<Swarm<Behaviour>, noise::Error> {
             noise::Config::new,
             yamux::Config::default,
         )?
-        .with_behaviour(behaviour)
+        .with_behaviour(|key| behaviour(key, Codec { bugs }))
         .expect("building the behaviour cannot fail")
         .with_swarm_config(|config| {
             // Every question is a stream of its own. Lazy negotiation sends the protocol's name and
@@ -59,7 +60,7 @@ pub fn swarm(key: Keypair) -> Result<Swarm<Behaviour>, noise::Error> {
     Ok(swarm)
 }
 
-fn behaviour(key: &Keypair) -> Behaviour {
+fn behaviour(key: &Keypair, codec: Codec) -> Behaviour {
     let protocol = [(
         StreamProtocol::new(PROTOCOL),
         request_response::ProtocolSupport::Full,
@@ -76,7 +77,7 @@ fn behaviour(key: &Keypair) -> Behaviour {
         .with_interval(PING_INTERVAL)
         .with_timeout(PING_TIMEOUT);
     Behaviour {
-        requests: request_response::Behaviour::new(protocol, requests),
+        requests: request_response::Behaviour::with_codec(codec, protocol, requests),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping),
         kad: kademlia(key.public().to_peer_id()),

@@ -1,9 +1,10 @@
 //! How messages are framed: one postcard value fills a stream, and no stream is longer than the
 //! limit. Bytes that are no message end the stream, never the process.
 
+use crate::bug::Bugs;
 use futures::{AsyncReadExt, AsyncWriteExt, io::AsyncRead, io::AsyncWrite};
 use libp2p::{StreamProtocol, request_response};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use std::io;
 use wire::{
     limits::MESSAGE_BYTES_MAX,
@@ -11,8 +12,11 @@ use wire::{
 };
 
 /// The codec of `/directory/1`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Codec;
+#[derive(Clone, Debug, Default)]
+pub struct Codec {
+    /// Planted bugs: replies may be corrupted.
+    pub bugs: Bugs,
+}
 
 impl request_response::Codec for Codec {
     type Protocol = StreamProtocol;
@@ -46,7 +50,7 @@ impl request_response::Codec for Codec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &request).await
+        io.write_all(&wire::encode(&request)).await
     }
 
     async fn write_response<T>(
@@ -58,7 +62,9 @@ impl request_response::Codec for Codec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &response).await
+        let mut bytes = wire::encode(&response);
+        self.bugs.corrupt(&mut bytes);
+        io.write_all(&bytes).await
     }
 }
 
@@ -70,8 +76,4 @@ async fn read<M: DeserializeOwned>(io: &mut (impl AsyncRead + Unpin)) -> io::Res
         .await?;
     wire::decode(&bytes, MESSAGE_BYTES_MAX)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
-
-async fn write<M: Serialize>(io: &mut (impl AsyncWrite + Unpin), message: &M) -> io::Result<()> {
-    io.write_all(&wire::encode(message)).await
 }

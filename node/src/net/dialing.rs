@@ -1,7 +1,7 @@
 //! Whom to dial, and when. Pure: the event loop tells what happened and does what this says.
 
 use super::peer::{self, Contact};
-use crate::backoff::Backoff;
+use crate::{backoff::Backoff, bug::Bugs};
 use libp2p::{Multiaddr, PeerId};
 use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ const DIALS_BEFORE_SEARCH: u32 = 8;
 #[derive(Debug, Default)]
 pub struct Dialing {
     kept: HashMap<PeerId, Kept>,
+    bugs: Bugs,
 }
 
 #[derive(Debug)]
@@ -25,6 +26,14 @@ struct Kept {
 }
 
 impl Dialing {
+    /// Keeps nobody yet.
+    pub fn new(bugs: Bugs) -> Self {
+        Self {
+            kept: HashMap::new(),
+            bugs,
+        }
+    }
+
     /// Keeps exactly these peers from now on; those that are not connected are dialled at once.
     pub fn keep(&mut self, peers: &[Contact], connected: impl Fn(&PeerId) -> bool, now: Instant) {
         let mut before = std::mem::take(&mut self.kept);
@@ -33,7 +42,8 @@ impl Dialing {
                 continue;
             };
             let known = before.remove(&peer);
-            let backoff = known.map_or(Backoff::new(REDIAL.0, REDIAL.1), |known| known.backoff);
+            let backoff = known.map(|known| known.backoff);
+            let backoff = backoff.unwrap_or_else(|| Backoff::new(REDIAL.0, REDIAL.1, &self.bugs));
             let kept = Kept {
                 addresses: contact.addresses.clone(),
                 backoff,

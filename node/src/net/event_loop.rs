@@ -6,15 +6,17 @@
 //! seconds before it retransmits, and a fresh connection is there sooner.
 
 use super::{
+    asked::Asked,
     behaviour::{Behaviour, BehaviourEvent, KAD_PROTOCOL, REQUEST_TIMEOUT},
     dialing::Dialing,
     handle::{AskError, Command, Inbound, Reply, Responder},
     peer::{self, Contact},
 };
+use crate::bug::{Bug, Bugs};
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm, identify, kad, ping,
-    request_response::{self, Message, OutboundFailure, OutboundRequestId},
+    request_response::{self, Message, OutboundFailure},
     swarm::{
         ConnectionId, DialError, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
@@ -34,14 +36,13 @@ use tokio::{
 use tracing::{debug, info};
 use wire::{
     Epoch, PublicKey,
-    message::{Envelope, Request, Response},
+    message::{Envelope, PROTOCOL, Request, Response},
 };
 
 /// Requests that may wait for a connection to one peer.
 const WAITING_MAX: usize = 64;
-/// Requests to one peer that may be without an answer; a frozen peer gets no more until they time
-/// out.
-const IN_FLIGHT_MAX: usize = 128;
+/// Searches for lost peers at the same time; those beyond are begun after later dials.
+const SEARCHES_MAX: usize = 16;
 /// What a loaded peer tells others to wait.
 const BUSY: Response = Response::Busy {
     retry_after_ms: 100,
@@ -57,14 +58,13 @@ pub(super) struct Ends {
     pub(super) connected: watch::Sender<Arc<HashSet<PublicKey>>>,
     pub(super) epoch: Arc<AtomicU64>,
     pub(super) up: Option<Told>,
+    pub(super) bugs: Bugs,
 }
 
 pub(super) struct EventLoop {
     swarm: Swarm<Behaviour>,
     ends: Ends,
-    asked: HashMap<OutboundRequestId, Reply>,
-    /// How many of them each peer owes an answer.
-    in_flight: HashMap<PeerId, usize>,
+    asked: Asked,
     waiting: HashMap<PeerId, Vec<(Request, Reply)>>,
     dialing: Dialing,
     /// When something was last heard on each connection.
@@ -75,11 +75,10 @@ impl EventLoop {
     pub(super) fn new(swarm: Swarm<Behaviour>, ends: Ends) -> Self {
         Self {
             swarm,
-            ends,
-            asked: HashMap::new(),
-            in_flight: HashMap::new(),
+            asked: Asked::default(),
             waiting: HashMap::new(),
-            dialing: Dialing::default(),
+            dialing: Dialing::new(ends.bugs.clone()),
+            ends,
             heard: HashMap::new(),
         }
     }
@@ -146,31 +145,17 @@ impl EventLoop {
     }
 
     fn send(&mut self, peer: PeerId, request: Request, reply: Reply) {
-        let in_flight = self.in_flight.entry(peer).or_default();
-        if *in_flight >= IN_FLIGHT_MAX {
+        if self.asked.is_full(&peer) {
             let _ = reply.send(Err(AskError::Unreachable));
             return;
         }
-        *in_flight += 1;
         let envelope = self.envelope(request);
         let id = self
             .swarm
             .behaviour_mut()
             .requests
             .send_request(&peer, envelope);
-        self.asked.insert(id, reply);
-    }
-
-    /// A request was answered, or failed.
-    fn landed(&mut self, peer: PeerId, id: OutboundRequestId) -> Option<Reply> {
-        let reply = self.asked.remove(&id)?;
-        if let Some(in_flight) = self.in_flight.get_mut(&peer) {
-            *in_flight -= 1;
-            if *in_flight == 0 {
-                self.in_flight.remove(&peer);
-            }
-        }
-        Some(reply)
+        self.asked.sent(peer, id, reply);
     }
 
     fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
@@ -252,16 +237,7 @@ impl EventLoop {
         match event {
             BehaviourEvent::Requests(event) => self.see_request(event),
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
-                let serves = info
-                    .protocols
-                    .iter()
-                    .any(|protocol| *protocol == KAD_PROTOCOL);
-                for address in info.listen_addrs.into_iter().filter(|_| serves) {
-                    self.swarm
-                        .behaviour_mut()
-                        .kad
-                        .add_address(&peer_id, address);
-                }
+                self.identified(peer_id, info);
             }
             BehaviourEvent::Ping(ping::Event {
                 peer,
@@ -275,6 +251,20 @@ impl EventLoop {
                 }
             },
             BehaviourEvent::Identify(_) | BehaviourEvent::Kad(_) => {}
+        }
+    }
+
+    /// Believes the addresses of a peer that serves our kad.
+    fn identified(&mut self, peer: PeerId, info: identify::Info) {
+        let serves = info
+            .protocols
+            .iter()
+            .any(|protocol| *protocol == KAD_PROTOCOL);
+        let foreign = info.protocol_version != PROTOCOL;
+        if serves || (foreign && self.ends.bugs.bites(Bug::JoinAnyProtocol)) {
+            for address in info.listen_addrs {
+                self.swarm.behaviour_mut().kad.add_address(&peer, address);
+            }
         }
     }
 
@@ -302,7 +292,8 @@ impl EventLoop {
                         response,
                     } => {
                         self.compare_epoch(peer, response.epoch);
-                        if let Some(reply) = self.landed(peer, request_id) {
+                        if let Some((reply, took)) = self.asked.landed(peer, request_id) {
+                            self.ends.bugs.judge_reply(took);
                             let _ = reply.send(Ok(response.body));
                         }
                     }
@@ -315,7 +306,7 @@ impl EventLoop {
                 error,
             } => {
                 debug!(%peer, %error, "request failed");
-                if let Some(reply) = self.landed(peer, request_id) {
+                if let Some((reply, _)) = self.asked.landed(peer, request_id) {
                     let _ = reply.send(Err(ask_error(&error)));
                 }
                 if matches!(error, self::OutboundFailure::Timeout) {
@@ -338,6 +329,7 @@ impl EventLoop {
         let responder = Responder {
             channel,
             commands: self.ends.respond.clone(),
+            bugs: self.ends.bugs.clone(),
         };
         let full = match self.ends.inbound.try_send(Inbound::Request {
             from,
@@ -398,8 +390,9 @@ impl EventLoop {
     }
 
     fn plan_redial(&mut self, peer: PeerId) {
-        if self.dialing.failed(&peer, Instant::now()) {
-            self.swarm.behaviour_mut().kad.get_closest_peers(peer);
+        let kad = &mut self.swarm.behaviour_mut().kad;
+        if self.dialing.failed(&peer, Instant::now()) && kad.iter_queries().count() < SEARCHES_MAX {
+            kad.get_closest_peers(peer);
         }
     }
 

@@ -1,11 +1,12 @@
 //! The handle on the overlay: ask a peer, keep peers connected, answer what others ask.
 
 use super::{
-    behaviour,
+    behaviour::{self, REQUEST_TIMEOUT},
     event_loop::{Ends, EventLoop},
     peer,
     peer::Contact,
 };
+use crate::bug::{Bug, Bugs, LATE_REPLY};
 use futures::channel::oneshot as answer_channel;
 use libp2p::{multiaddr::Protocol, request_response::ResponseChannel};
 use std::{
@@ -19,7 +20,7 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use wire::{
     Epoch, PublicKey, SecretKey,
@@ -71,11 +72,12 @@ pub enum Inbound {
     Connected(PublicKey),
 }
 
-/// Takes the answer to one request; dropping it unanswered lets the peer time out.
+/// Takes the answer to one request; dropping it unanswered hangs up on the peer.
 #[derive(Debug)]
 pub struct Responder {
     pub(super) channel: ResponseChannel<Envelope<Response>>,
     pub(super) commands: mpsc::Sender<Command>,
+    pub(super) bugs: Bugs,
 }
 
 #[derive(Debug)]
@@ -120,8 +122,9 @@ pub enum StartError {
 pub async fn start(
     key: &SecretKey,
     address: SocketAddr,
+    bugs: Bugs,
 ) -> Result<(Net, mpsc::Receiver<Inbound>), StartError> {
-    let mut swarm = behaviour::swarm(peer::keypair(key))?;
+    let mut swarm = behaviour::swarm(peer::keypair(key), bugs.clone())?;
     let refused = |why: String| StartError::Listen { address, why };
     let listen = peer::multiaddr(address);
     swarm
@@ -145,6 +148,7 @@ pub async fn start(
         connected: connected_now,
         epoch,
         up: Some(up),
+        bugs,
     };
     tokio::spawn(EventLoop::new(swarm, ends).run());
     match listening.await {
@@ -207,8 +211,25 @@ impl Net {
 }
 
 impl Responder {
-    /// Sends the answer.
+    /// Sends the answer, as far as the planted bugs let it.
     pub async fn answer(self, response: Response) {
+        if self.bugs.bites(Bug::DropReplies) {
+            tokio::spawn(async move {
+                // Dropping it at once would hang up, and the peer would know.
+                sleep(REQUEST_TIMEOUT).await;
+                drop(self);
+            });
+        } else if self.bugs.bites(Bug::DelayReplies) {
+            tokio::spawn(async move {
+                sleep(LATE_REPLY).await;
+                self.send(response).await;
+            });
+        } else {
+            self.send(response).await;
+        }
+    }
+
+    async fn send(self, response: Response) {
         let command = Command::Respond {
             channel: self.channel,
             response,

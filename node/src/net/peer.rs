@@ -1,7 +1,7 @@
 //! Our identities as libp2p knows them: the same Ed25519 key, so neither needs a table.
 
 use libp2p::{Multiaddr, PeerId, identity, multiaddr::Protocol};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use wire::{Mirror, PublicKey, SecretKey};
 
 /// A peer and where to reach it.
@@ -52,6 +52,20 @@ pub fn public_key(peer: &PeerId) -> Option<PublicKey> {
     let protobuf = peer.as_ref().digest();
     let key = identity::PublicKey::try_decode_protobuf(protobuf).ok()?;
     Some(PublicKey(key.try_into_ed25519().ok()?.to_bytes()))
+}
+
+/// The first IPv4 address among multiaddresses as text.
+#[must_use]
+pub fn ipv4(addresses: &[String]) -> Option<Ipv4Addr> {
+    let mut parsed = addresses
+        .iter()
+        .filter_map(|address| address.parse::<Multiaddr>().ok());
+    parsed.find_map(|address| {
+        address.iter().find_map(|part| match part {
+            Protocol::Ip4(ip) => Some(ip),
+            _ => None,
+        })
+    })
 }
 
 /// The multiaddress of a TCP listener.

@@ -1,13 +1,12 @@
 //! The registry's JSON: status, health and metrics everywhere, planted bugs on its socket only.
 
 use super::{Registry, calls, store};
-use crate::{backoff::now, disk::DiskError, ledger, net, server};
+use crate::{backoff::now, bug, disk::DiskError, ledger, net, server};
 use axum::{
     Router,
-    body::Bytes,
     extract::{Path, State},
     response::Response,
-    routing::{get, post},
+    routing::get,
 };
 use std::{collections::BTreeMap, sync::Arc};
 use wire::{
@@ -23,6 +22,7 @@ pub fn router(registry: Arc<Registry>) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/resolve/{name}", get(resolve))
         .route("/v1/name/{name}", get(name_status))
+        .route("/v1/replicas/{name}", get(replicas))
         .route("/v1/digest", get(digest))
         .route("/healthz", get(|| async { "ok" }))
         .route("/metrics", get(metrics))
@@ -32,9 +32,7 @@ pub fn router(registry: Arc<Registry>) -> Router {
 
 /// What the Unix socket serves: the same, and the planted bugs.
 pub fn socket_router(registry: Arc<Registry>) -> Router {
-    let bugs = Router::new()
-        .route("/v1/bugs", post(switch_bug))
-        .with_state(registry.clone());
+    let bugs = bug::http::router(registry.bugs.clone());
     router(registry).merge(bugs)
 }
 
@@ -97,6 +95,7 @@ async fn status_of(registry: &Registry) -> Result<Status, DiskError> {
         version: env!("CARGO_PKG_VERSION").into(),
         peers: up as u64,
         records,
+        unix_us: server::unix_us(),
         detail,
     })
 }
@@ -140,17 +139,7 @@ async fn name_status(State(registry): Central, Path(name): Path<String>) -> Resp
 }
 
 async fn held(registry: &Registry, name: String) -> Result<Option<Entry>, Response> {
-    let name = Name::try_from(name).map_err(|error| {
-        let detail = Some(error.to_string());
-        server::json(
-            400,
-            &Problem {
-                error: "invalid".into(),
-                detail,
-                ..Problem::default()
-            },
-        )
-    })?;
+    let name = parse_name(name)?;
     let held = registry
         .disk
         .read(move |connection| ledger::get(connection, &name))
@@ -169,8 +158,32 @@ async fn digest(State(registry): Central) -> Response {
     }
 }
 
-async fn switch_bug(State(registry): Central, body: Bytes) -> Response {
-    server::switch_bug(&registry.bugs, &body)
+async fn replicas(State(registry): Central, Path(name): Path<String>) -> Response {
+    match parse_name(name) {
+        Ok(name) => {
+            let view = registry.book.view();
+            server::json(200, &server::replicas(view.current(), &name))
+        }
+        Err(response) => response,
+    }
+}
+
+#[expect(
+    clippy::result_large_err,
+    reason = "the refusal is the response, built once a request"
+)]
+fn parse_name(name: String) -> Result<Name, Response> {
+    Name::try_from(name).map_err(|error| {
+        let detail = Some(error.to_string());
+        server::json(
+            400,
+            &Problem {
+                error: "invalid".into(),
+                detail,
+                ..Problem::default()
+            },
+        )
+    })
 }
 
 fn broken(error: &DiskError) -> Response {

@@ -3,7 +3,7 @@
 use super::{Registry, api, census, outbox, peers, store, uptime::Peers};
 use crate::{
     agent::book::{self, Book},
-    bug::Bugs,
+    bug::{Bugs, Door},
     cli::RegistryRunArgs,
     disk::{Disk, DiskError},
     identity, ledger,
@@ -66,15 +66,17 @@ async fn assemble(
         error,
     };
     let key = identity::load_or_create(&args.dir).map_err(folder)?;
-    let bugs = Bugs::new(args.enable_bugs, &args.bugs);
+    let bugs = Bugs::new(args.enable_bugs, &args.bugs, key.public());
+    let store = args.dir.join("registry.sqlite");
+    let door = Arc::new(Door::new(bugs.clone(), store.exists()));
     let schema = [ledger::SCHEMA, store::SCHEMA, book::SCHEMA].concat();
-    let disk = Disk::open(&args.dir.join("registry.sqlite"), &schema, bugs.clone())?;
+    let disk = Disk::open(&store, &schema, bugs.clone())?;
     let book = Book::load(disk.clone(), key.public()).await?;
     let known = disk.read(store::peers).await?;
     let known = known
         .iter()
         .filter_map(|blob| wire::decode(blob, blob.len()).ok());
-    let (net, inbound) = net::start(&key, args.p2p).await?;
+    let (net, inbound) = net::start(&key, args.p2p, bugs.clone()).await?;
     let registry = Registry {
         id: key.public(),
         key,
@@ -87,6 +89,7 @@ async fn assemble(
         book,
         peers: Mutex::new(Peers::new(args.heartbeat, known)),
         bugs,
+        door,
         calls: Arc::new(Semaphore::new(CALLS)),
         push: Notify::new(),
         undecided: Mutex::default(),

@@ -1,7 +1,7 @@
 //! The calls of the nodes: HTTP POST, bodies in the wire encoding.
 
 use super::{Registry, register, settle};
-use crate::{backoff::now, disk::DiskError, ledger, server};
+use crate::{backoff::now, bug, disk::DiskError, ledger, server};
 use axum::{
     Router,
     body::Bytes,
@@ -42,12 +42,12 @@ pub fn router(registry: Arc<Registry>) -> Router {
         .route(UPDATE, post(take_update))
         .route(SETTLE, post(take_settle))
         .route(LOOKUP, post(take_lookup));
-    server::limited(calls, registry.calls.clone())
+    let calls = server::limited(calls, registry.calls.clone())
         // Cheap, and never shed: they are how a loaded registry is known to be up.
         .route(HEARTBEAT, post(take_heartbeat))
         .route(ROSTER, post(give_roster))
-        .layer(DefaultBodyLimit::max(CALL_BYTES_MAX))
-        .with_state(registry)
+        .layer(DefaultBodyLimit::max(CALL_BYTES_MAX));
+    bug::http::misbehaving(calls, registry.bugs.clone(), registry.door.clone()).with_state(registry)
 }
 
 async fn take_heartbeat(

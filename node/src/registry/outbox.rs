@@ -32,7 +32,7 @@ const STORE: Duration = Duration::from_secs(2);
 /// Pushes for ever.
 pub async fn run(registry: Arc<Registry>) {
     let mut rosters = registry.book.changes();
-    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let mut backoff = Backoff::new(RETRY.0, RETRY.1, &registry.bugs);
     let mut wait = Duration::ZERO;
     loop {
         tokio::select! {

@@ -3,13 +3,17 @@
 use super::{Registry, outbox};
 use crate::{
     backoff::now,
+    bug::Bug,
     disk::DiskError,
     ledger::{self, Line},
     mirror::index,
     net::Inbound,
 };
 use std::{collections::HashMap, sync::Arc};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
 use tracing::info;
 use wire::{
     Name, PublicKey, Verdict, Version,
@@ -29,9 +33,15 @@ pub async fn attend(registry: Arc<Registry>, mut inbound: mpsc::Receiver<Inbound
                 request,
                 responder,
             } => {
+                if registry.door.is_closed(Instant::now()) {
+                    continue;
+                }
                 let permit = handlers.clone().acquire_owned().await;
                 let registry = registry.clone();
                 tokio::spawn(async move {
+                    if request.body.is_write() && registry.bugs.bites(Bug::DuplicateReplies) {
+                        let _ = answer(&registry, from, request.body.clone()).await;
+                    }
                     let answered = answer(&registry, from, request.body).await;
                     let broken = Response::Refused(Refusal::Broken);
                     responder.answer(answered.unwrap_or(broken)).await;

@@ -3,7 +3,7 @@
 use super::uptime::Peers;
 use crate::{
     agent::book::Book,
-    bug::Bugs,
+    bug::{Bugs, Door},
     disk::Disk,
     net::{AskError, Contact, Net},
 };
@@ -47,6 +47,8 @@ pub struct Registry {
     pub peers: Mutex<Peers>,
     /// Planted bugs.
     pub bugs: Bugs,
+    /// Whether it serves, as far as planted bugs let it.
+    pub door: Arc<Door>,
     /// Calls under way.
     pub calls: Arc<Semaphore>,
     /// Wakes the outbox.

@@ -2,7 +2,10 @@
 //!
 //! A change of an entry and its line in the outbox are one transaction: a crash loses no push.
 
-use crate::ledger::{self, Merged, signed, unsigned};
+use crate::{
+    bug::Bugs,
+    ledger::{self, Merged, signed, unsigned},
+};
 use rusqlite::{Connection, params};
 use wire::{Certificate, Entry, Grant, Name, PublicKey, Record, Signed, UnixMs};
 
@@ -54,7 +57,7 @@ pub fn certify(
 /// Whatever SQLite says.
 pub fn take_in(connection: &Connection, entry: Entry, now: UnixMs) -> rusqlite::Result<Merged> {
     let name = entry.name().clone();
-    let merged = ledger::merge(connection, entry, false, now)?;
+    let merged = ledger::merge(connection, entry, &Bugs::default(), now)?;
     if merged.changed {
         connection
             .prepare_cached(

@@ -88,24 +88,30 @@ impl World {
     }
 
     pub fn start_registry(&mut self) {
+        self.start_registry_with(&["--enable-bugs"]);
+    }
+
+    pub fn start_registry_with(&mut self, options: &[&str]) {
         let dir = self.dir.path().join("registry");
         let mut command = Command::new(env!("CARGO_BIN_EXE_registry"));
         command.args(["--listen", &format!("{}.1:8080", self.network)]);
-        command.args([
-            "--p2p",
-            &format!("{}.1:4001", self.network),
-            "--enable-bugs",
-        ]);
+        command.args(["--p2p", &format!("{}.1:4001", self.network)]);
         command.args(&self.options);
+        command.args(options);
         self.registry = Some(Process::start(command, &dir));
     }
 
     pub fn start_node(&mut self, node: usize) {
+        self.start_node_with(node, &["--enable-bugs"]);
+    }
+
+    pub fn start_node_with(&mut self, node: usize, options: &[&str]) {
         let dir = self.node_dir(node);
         let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
         command.args(["--listen", &format!("{}.{}:4001", self.network, node + 10)]);
         command.args(["--registry", &format!("http://{}.1:8080", self.network)]);
-        command.args(["--registry-key", &self.registry_key, "--enable-bugs"]);
+        command.args(["--registry-key", &self.registry_key]);
+        command.args(options);
         self.nodes[node] = Some(Process::start(command, &dir));
     }
 
@@ -119,6 +125,11 @@ impl World {
 
     pub fn node_dir(&self, node: usize) -> PathBuf {
         self.dir.path().join(format!("node-{node}"))
+    }
+
+    /// An IP address of this world; 10 and up are nodes.
+    pub fn ip(&self, host: usize) -> String {
+        format!("{}.{host}", self.network)
     }
 
     pub fn node(&self, node: usize) -> &Process {
@@ -216,13 +227,30 @@ impl Process {
             .expect("an answer")
     }
 
-    pub async fn bug(&self, name: &str, on: bool) {
-        let body = json!({"name": name, "on": on});
-        let reply = self
-            .post("/v1/bugs", body, PATIENCE)
-            .await
-            .expect("an answer");
+    pub async fn put(&self, path: &str, body: Value) -> Option<Reply> {
+        let request = self
+            .http
+            .put(format!("http://host{path}"))
+            .body(body.to_string())
+            .timeout(PATIENCE);
+        Reply::of(request.send().await).await
+    }
+
+    /// Plants this bug alone, and for certain.
+    pub async fn plant(&self, bug: &str) {
+        self.plant_all(json!({bug: 1})).await;
+    }
+
+    /// Plants exactly these bugs.
+    pub async fn plant_all(&self, chances: Value) {
+        let reply = self.put("/v1/bugs", chances).await.expect("an answer");
         assert_eq!(reply.status, 200, "{reply:?}");
+    }
+
+    /// How often a bug has bitten this process.
+    pub async fn bitten(&self, bug: &str) -> u64 {
+        let reply = self.get("/v1/bugs").await.expect("an answer");
+        reply.body["bitten"][bug].as_u64().unwrap_or(0)
     }
 
     pub fn signal(&self, signal: &str) {

@@ -86,7 +86,7 @@ pub struct Resolved {
 /// Any refusal; `error` is a word that programs can match on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// `taken`, `invalid`, `unreachable`, `busy`, `unknown`, `not_found`, `not_owner`.
+    /// `taken`, `invalid`, `unreachable`, `busy`, `unknown`, `not_found`, `not_owner`, `disabled`.
     pub error: String,
     /// For a person.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -125,6 +125,9 @@ pub struct Status {
     pub peers: u64,
     /// Names in the local store.
     pub records: u64,
+    /// The process's wall clock as it answered, in microseconds since 1970.
+    #[serde(default)]
+    pub unix_us: u64,
     /// Counters and causes, by name; for people and tests.
     pub detail: BTreeMap<String, u64>,
 }
@@ -149,12 +152,19 @@ pub struct DigestList {
     pub records: BTreeMap<String, String>,
 }
 
-/// `POST /v1/bugs`, on the Unix socket of a process started with `--enable-bugs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BugSwitch {
-    /// Which bug.
-    pub name: String,
-    /// On or off.
-    pub on: bool,
+/// `GET /v1/replicas/{name}`: who holds the name by the newest roster here, closest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replicas {
+    /// The IPv4 address of each member of the replica group; none without mirrors.
+    pub hosts: Vec<String>,
+}
+
+/// `GET /v1/bugs`, on the Unix socket; also the answer to `PUT /v1/bugs`, which takes the map `on`
+/// alone: what it does not name is off.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BugReport {
+    /// For each bug that is planted: the probability with which it bites, over 0 and up to 1.
+    pub on: BTreeMap<String, f64>,
+    /// For each bug that has bitten in this life of the process: how often.
+    pub bitten: BTreeMap<String, u64>,
 }

@@ -61,6 +61,22 @@ pub enum Request {
     GetRoster,
 }
 
+impl Request {
+    /// True if it asks to change what the peer holds or promises.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        match self {
+            Self::Claim(_)
+            | Self::Release(_)
+            | Self::Commit { .. }
+            | Self::Store(_)
+            | Self::Reserve { .. }
+            | Self::PutRoster(_) => true,
+            Self::Lookup(_) | Self::Summary(_) | Self::Offer(_) | Self::GetRoster => false,
+        }
+    }
+}
+
 /// What a peer answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Response {
