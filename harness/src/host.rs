@@ -34,6 +34,9 @@ pub struct HostInfo {
     pub address: Ipv4Addr,
     /// True when clients may use this host's client interface.
     pub serves_clients: bool,
+    /// True when it is not there from the start: a fault lets it join.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joins: bool,
 }
 
 /// All hosts of a run; the position of a host is its `HostIndex`.
@@ -101,6 +104,15 @@ impl Inventory {
         self.iter()
             .find(|(_, host)| host.id == *id)
             .map(|(index, _)| index)
+    }
+
+    /// The hosts that are not there from the start, in order.
+    #[must_use]
+    pub fn joining(&self) -> Vec<HostIndex> {
+        self.iter()
+            .filter(|(_, host)| host.joins)
+            .map(|(index, _)| index)
+            .collect()
     }
 
     /// The members of a group that is known from the start.

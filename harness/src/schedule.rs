@@ -2,21 +2,26 @@
 //!
 //! Compiling is pure: the same plan and seed give a byte-identical `schedule.json`. Targets that
 //! depend on what the system does (`mirrors`) cannot be drawn before the fault fires; the schedule
-//! says so, and the history records who it was. Arrivals of the workload are drawn from the seed
-//! as the run goes; the schedule holds how many of each kind there will be.
+//! says so, and the history records who it was. The same holds for faults that wait for others or
+//! for a condition: they have a rule instead of an edge. Arrivals of the workload are drawn from
+//! the seed as the run goes; the schedule holds how many of each kind there will be, as far as no
+//! load waits for a condition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use fabric::{HostIndex, LinkPolicy};
+use fabric::{Filter, HostIndex, LinkPolicy};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::FaultSpec;
+use crate::fault::{FaultSpec, Link};
 use crate::history::{OperationKind, ScheduledFault};
 use crate::host::{HostId, Inventory};
-use crate::plan::{self, Plan, Span, Targets, Workload};
+use crate::plan::{self, Links, Placed, Plan, Protocol, Span, Start, Step, Targets, Workload};
 use crate::seed::{self, Stream};
-use crate::workload::Arrivals;
-use crate::world::World;
+use crate::workload::{Arrivals, Pace};
+use crate::world::{LoadWorld, World};
 
 /// Quiet time that is added after the last edge when a plan gives no duration.
 const TAIL_US: u64 = 10_000_000;
@@ -39,7 +44,8 @@ pub struct Schedule {
     pub network: LinkPolicy,
     /// All faults, in the plan's order.
     pub faults: Vec<Fault>,
-    /// All edges, in order of time, then of fault.
+    /// All edges whose time is known, in order of time, then of fault. Those of the recovery count
+    /// from the final heal.
     pub edges: Vec<Edge>,
     /// Length of the timeline, microseconds.
     pub timeline_us: u64,
@@ -56,10 +62,49 @@ pub struct Fault {
     pub id: String,
     /// What it does.
     pub fault: FaultSpec,
-    /// Whom the plan aims it at.
-    pub aimed_at: Targets,
+    /// Whom the plan aims it at; absent when it names links, or when it is about all clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aimed_at: Option<Targets>,
+    /// The links that the plan aims it at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+    /// The packets that it is narrowed to.
+    #[serde(default, skip_serializing_if = "Filter::matches_all")]
+    pub filter: Filter,
     /// Who that is; absent when only the running system knows.
     pub targets: Option<Vec<HostId>>,
+    /// The rule by which it starts, when that is no time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<Rule>,
+    /// How long it is active, microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasts_us: Option<u64>,
+    /// True when it is part of the recovery.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub heals: bool,
+}
+
+/// The rule by which a fault starts that has no time of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// This long after all of these faults have ended.
+    After {
+        /// Their numbers.
+        faults: Vec<usize>,
+        /// Microseconds.
+        wait_us: u64,
+    },
+    /// When this holds, watched for from then on.
+    When {
+        /// What must hold.
+        condition: plan::When,
+        /// From when on, microseconds after the start of the clock or after the rule within.
+        from_us: u64,
+        /// After these faults have ended.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        after: Vec<usize>,
+    },
 }
 
 /// A moment at which a fault starts or stops.
@@ -87,15 +132,23 @@ pub enum EdgeKind {
 #[must_use]
 pub fn compile(plan: &Plan, seed: u64) -> Schedule {
     let hosts = plan::inventory(plan);
-    let faults = name_and_aim(plan, &hosts, seed);
-    let edges = edges(plan);
-    let timeline_us = timeline_us(plan, &edges);
-    let operations = count_operations(&plan.workload, seed, timeline_us);
+    let placed = plan::placed(plan, &mut |number, most: Span| {
+        let most_us = i64::try_from(most.as_micros()).unwrap_or(i64::MAX / 2);
+        seed::numbered(seed, Stream::Jitter, number).random_range(-most_us..=most_us)
+    });
+    let faults: Vec<Fault> = placed
+        .iter()
+        .enumerate()
+        .map(|(number, one)| name_and_aim(one, &hosts, seed, number))
+        .collect();
+    let edges = edges(&placed);
+    let timeline_us = timeline_us(plan, &placed);
+    let operations = count_operations(&plan.workload, seed, timeline_us, &placed);
     Schedule {
-        format: 1,
+        format: 2,
         plan: plan.name.clone(),
         seed,
-        network: network_policy(&plan.network),
+        network: plan.network.policy(),
         faults,
         edges,
         timeline_us,
@@ -110,12 +163,65 @@ fn count_operations(
     workload: &Workload,
     seed: u64,
     timeline_us: u64,
+    placed: &[Placed<'_>],
 ) -> BTreeMap<OperationKind, u64> {
+    let mut pace = Pace::new(0);
+    let mut changes = load_changes(placed).into_iter().peekable();
     let mut counts = BTreeMap::new();
-    for arrival in Arrivals::new(&workload.rates, seed).take_while(|one| one.at_us < timeline_us) {
+    for arrival in Arrivals::new(&workload.rates, seed) {
+        let mut due_us = pace.due(arrival.at_us);
+        while let Some((at_us, load)) = changes.next_if(|(at_us, _)| *at_us <= due_us) {
+            pace.change(at_us, load);
+            due_us = pace.due(arrival.at_us);
+        }
+        if due_us >= timeline_us {
+            break;
+        }
+        pace.reach(due_us);
         *counts.entry(arrival.kind).or_default() += 1;
     }
     counts
+}
+
+/// The load from each moment on at which it changes, as far as that is known beforehand.
+fn load_changes(placed: &[Placed<'_>]) -> Vec<(u64, LoadWorld)> {
+    let spans: Vec<(u64, u64, &Placed<'_>)> = placed
+        .iter()
+        .filter(|one| matches!(one.fault, FaultSpec::Load(_)) && !one.heals)
+        .filter_map(|one| match one.start {
+            Start::At(at_us) => {
+                let stop_us = one
+                    .lasts
+                    .map_or(u64::MAX, |lasts| at_us + lasts.as_micros());
+                Some((at_us, stop_us, one))
+            }
+            _ => None,
+        })
+        .collect();
+    let moments: BTreeSet<u64> = spans
+        .iter()
+        .flat_map(|(start, stop, _)| [*start, *stop])
+        .collect();
+    let load_at = |at_us: u64| {
+        let mut world = World::healthy(0);
+        for (start, stop, one) in &spans {
+            if *start <= at_us && at_us < *stop {
+                let aim = crate::fault::Aim {
+                    began_us: *start,
+                    ..crate::fault::Aim::default()
+                };
+                one.fault.inner().bend(&mut world, &aim);
+            }
+        }
+        (at_us, world.load().clone())
+    };
+    moments.into_iter().map(load_at).collect()
+}
+
+/// Seed of what a fault itself draws.
+#[must_use]
+pub fn draw_of(seed: u64, number: usize) -> u64 {
+    seed::numbered(seed, Stream::Shapes, number).random()
 }
 
 impl Schedule {
@@ -131,7 +237,7 @@ impl Schedule {
     /// The healthy world of this schedule.
     #[must_use]
     pub fn healthy(&self) -> World {
-        World::with_network(self.hosts.len(), self.network.clone())
+        World::with_network(self.hosts.len(), self.network.clone()).without(self.hosts.joining())
     }
 
     /// The faults as the history's header lists them.
@@ -149,7 +255,9 @@ impl Schedule {
             .map(|(number, fault)| ScheduledFault {
                 id: fault.id.clone(),
                 fault: fault.fault.clone(),
-                aimed_at: fault.aimed_at.to_string(),
+                aimed_at: fault.aim_words(),
+                filter: fault.filter,
+                starts: fault.rule_words(&self.faults),
                 start_us: edge_at(number, EdgeKind::Start).unwrap_or_default(),
                 stop_us: edge_at(number, EdgeKind::Stop),
             })
@@ -163,11 +271,159 @@ impl Schedule {
         number: usize,
         dynamic: &BTreeMap<String, Vec<HostIndex>>,
     ) -> Vec<HostIndex> {
-        let members = |name: &str| match dynamic.get(name) {
+        let members = |name: &str| self.members(name, dynamic);
+        let fault = &self.faults[number];
+        match (&fault.aimed_at, &fault.links) {
+            (Some(targets), _) => draw(targets, &members, self.seed, number),
+            (None, Some(_)) => {
+                let links = self.links(number, dynamic).unwrap_or_default();
+                let ends: BTreeSet<HostIndex> =
+                    links.iter().flat_map(|(from, to)| [*from, *to]).collect();
+                ends.into_iter().collect()
+            }
+            (None, None) => self.clients(),
+        }
+    }
+
+    /// The links that fault `number` is narrowed to; none when it is about all of its hosts'.
+    #[must_use]
+    pub fn links(
+        &self,
+        number: usize,
+        dynamic: &BTreeMap<String, Vec<HostIndex>>,
+    ) -> Option<BTreeSet<Link>> {
+        let links = self.faults[number].links.as_ref()?;
+        let mut found = BTreeSet::new();
+        for one in &links.0 {
+            let from = self.members(&one.from, dynamic);
+            let to = self.members(&one.to, dynamic);
+            for (from, to) in from
+                .iter()
+                .flat_map(|from| to.iter().map(move |to| (*from, *to)))
+            {
+                if from != to {
+                    found.insert((from, to));
+                    found.extend(one.both.then_some((to, from)));
+                }
+            }
+        }
+        Some(found)
+    }
+
+    fn members(&self, name: &str, dynamic: &BTreeMap<String, Vec<HostIndex>>) -> Vec<HostIndex> {
+        match dynamic.get(name) {
             Some(hosts) => hosts.clone(),
             None => named(&self.hosts, name),
+        }
+    }
+
+    /// The hosts that clients use.
+    fn clients(&self) -> Vec<HostIndex> {
+        self.hosts
+            .iter()
+            .filter(|(_, host)| host.serves_clients)
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// The generator of the moments at which a fault comes and goes.
+    #[must_use]
+    pub fn beats_generator(&self, number: usize) -> ChaCha8Rng {
+        seed::numbered(self.seed, Stream::Beats, number)
+    }
+
+    /// True when a fault of the plan needs what this says of it.
+    #[must_use]
+    pub fn any(&self, needs: impl Fn(&FaultSpec) -> bool) -> bool {
+        self.faults.iter().any(|fault| needs(&fault.fault))
+    }
+
+    /// The hosts that a fault which needs this may hit.
+    #[must_use]
+    pub fn possible_targets(&self, needs: impl Fn(&FaultSpec) -> bool) -> BTreeSet<HostIndex> {
+        let of_fault = |fault: &Fault| -> Vec<HostIndex> {
+            match &fault.targets {
+                Some(targets) => targets
+                    .iter()
+                    .filter_map(|id| self.hosts.find(id))
+                    .collect(),
+                None => self.hosts.indexes().collect(),
+            }
         };
-        draw(&self.faults[number].aimed_at, &members, self.seed, number)
+        self.faults
+            .iter()
+            .filter(|fault| needs(&fault.fault))
+            .flat_map(of_fault)
+            .collect()
+    }
+}
+
+impl Fault {
+    /// True when whom it hits only the running system knows.
+    #[must_use]
+    pub fn is_dynamic(&self) -> bool {
+        self.targets.is_none()
+    }
+
+    /// The names whose holders it hits.
+    #[must_use]
+    pub fn held_names(&self) -> Vec<&str> {
+        self.aimed_at
+            .as_ref()
+            .map_or_else(Vec::new, Targets::held_names)
+    }
+
+    /// Whom it is aimed at, as the plan says it.
+    #[must_use]
+    pub fn aim_words(&self) -> String {
+        let whom = match (&self.aimed_at, &self.links) {
+            (Some(targets), _) => targets.to_string(),
+            (None, Some(links)) => links.to_string(),
+            (None, None) => "all clients".to_owned(),
+        };
+        let protocol = self.filter.protocol.map(|protocol| match protocol {
+            fabric::Protocol::Tcp => ", TCP",
+            fabric::Protocol::Udp => ", UDP",
+            fabric::Protocol::Icmp => ", ICMP",
+        });
+        let port = self.filter.port.map(|port| format!(", port {port}"));
+        format!(
+            "{whom}{}{}",
+            protocol.unwrap_or_default(),
+            port.unwrap_or_default()
+        )
+    }
+
+    /// When it starts, where that is no time.
+    #[must_use]
+    pub fn rule_words(&self, all: &[Fault]) -> Option<String> {
+        let names = |faults: &[usize]| {
+            let names: Vec<&str> = faults.iter().map(|one| all[*one].id.as_str()).collect();
+            names.join(" and ")
+        };
+        let time = |us: u64| Span(Duration::from_micros(us));
+        Some(match self.starts.as_ref()? {
+            Rule::After { faults, wait_us: 0 } => format!("after {}", names(faults)),
+            Rule::After { faults, wait_us } => {
+                format!("{} after {}", time(*wait_us), names(faults))
+            }
+            Rule::When {
+                condition,
+                from_us: 0,
+                after,
+            } if after.is_empty() => format!("when {condition}"),
+            Rule::When {
+                condition,
+                from_us,
+                after,
+            } => {
+                let after = match after.is_empty() {
+                    true => String::new(),
+                    false => format!(" after {}", names(after)),
+                };
+                format!("when {condition}, from {}{after} on", time(*from_us))
+            }
+        })
     }
 }
 
@@ -188,40 +444,111 @@ fn draw(
     targets.draw(members, &mut seed::numbered(seed, Stream::Targets, number))
 }
 
-fn name_and_aim(plan: &Plan, hosts: &Inventory, seed: u64) -> Vec<Fault> {
-    let members = |name: &str| named(hosts, name);
-    plan.timeline
-        .iter()
-        .enumerate()
-        .map(|(number, step)| {
-            let dynamic = step
-                .targets
-                .names()
-                .iter()
-                .any(|name| DYNAMIC_GROUPS.contains(name));
-            let drawn = (!dynamic).then(|| draw(&step.targets, &members, seed, number));
-            Fault {
-                id: step.name(number),
-                fault: step.fault.clone(),
-                aimed_at: step.targets.clone(),
-                targets: drawn.map(|list| {
-                    list.into_iter()
-                        .map(|host| hosts.get(host).id.clone())
-                        .collect()
-                }),
-            }
-        })
-        .collect()
+fn name_and_aim(one: &Placed<'_>, hosts: &Inventory, seed: u64, number: usize) -> Fault {
+    let step = one.step;
+    let names = [
+        step.targets.as_ref().map(Targets::names),
+        step.links.as_ref().map(Links::names),
+    ];
+    let held = step
+        .targets
+        .as_ref()
+        .map_or_else(Vec::new, Targets::held_names);
+    let dynamic = !held.is_empty()
+        || names
+            .iter()
+            .flatten()
+            .flatten()
+            .any(|name| DYNAMIC_GROUPS.contains(name));
+    let mut fault = Fault {
+        id: one.name.clone(),
+        fault: one.fault.clone(),
+        aimed_at: step.targets.clone(),
+        links: step.links.clone(),
+        filter: filter(step),
+        targets: None,
+        starts: rule(&one.start),
+        lasts_us: one.lasts.map(Span::as_micros),
+        heals: one.heals,
+    };
+    if !dynamic {
+        let drawn = draw_static(&fault, hosts, seed, number);
+        fault.targets = Some(
+            drawn
+                .into_iter()
+                .map(|host| hosts.get(host).id.clone())
+                .collect(),
+        );
+    }
+    fault
 }
 
-fn edges(plan: &Plan) -> Vec<Edge> {
-    let mut edges: Vec<Edge> = plan
-        .timeline
+/// Who is hit by a fault whose targets are known beforehand.
+fn draw_static(fault: &Fault, hosts: &Inventory, seed: u64, number: usize) -> Vec<HostIndex> {
+    let members = |name: &str| named(hosts, name);
+    match (&fault.aimed_at, &fault.links) {
+        (Some(targets), _) => draw(targets, &members, seed, number),
+        (None, Some(links)) => {
+            let sides = links.names().into_iter().flat_map(members);
+            let ends: BTreeSet<HostIndex> = sides.collect();
+            ends.into_iter().collect()
+        }
+        (None, None) => hosts
+            .iter()
+            .filter(|(_, host)| host.serves_clients)
+            .map(|(index, _)| index)
+            .collect(),
+    }
+}
+
+fn filter(step: &Step) -> Filter {
+    let protocol = step.protocol.map(|protocol| match protocol {
+        Protocol::Tcp => fabric::Protocol::Tcp,
+        Protocol::Udp => fabric::Protocol::Udp,
+        Protocol::Icmp => fabric::Protocol::Icmp,
+    });
+    Filter {
+        protocol,
+        port: step.port,
+    }
+}
+
+fn rule(start: &Start) -> Option<Rule> {
+    match start {
+        Start::At(_) => None,
+        Start::After { faults, wait_us } => Some(Rule::After {
+            faults: faults.clone(),
+            wait_us: *wait_us,
+        }),
+        Start::When { condition, from } => {
+            let (from_us, after) = match from.as_ref() {
+                Start::At(at_us) => (*at_us, vec![]),
+                Start::After { faults, wait_us } => (*wait_us, faults.clone()),
+                // A condition within a group that waits for one: both are watched for from the
+                // same start on.
+                Start::When { .. } => (0, vec![]),
+            };
+            Some(Rule::When {
+                condition: condition.clone(),
+                from_us,
+                after,
+            })
+        }
+    }
+}
+
+fn edges(placed: &[Placed<'_>]) -> Vec<Edge> {
+    let mut edges: Vec<Edge> = placed
         .iter()
         .enumerate()
-        .flat_map(|(fault, step)| {
-            let start = step.at.as_micros();
-            let stop = step.lasts.map(|lasts| start + lasts.as_micros());
+        .filter_map(|(fault, one)| match one.start {
+            Start::At(start_us) => Some((fault, one, start_us)),
+            _ => None,
+        })
+        .flat_map(|(fault, one, start)| {
+            let stop = one
+                .lasts
+                .map(|lasts| start.saturating_add(lasts.as_micros()));
             let edge = move |at_us, edge| Edge { at_us, fault, edge };
             [
                 Some(edge(start, EdgeKind::Start)),
@@ -234,27 +561,19 @@ fn edges(plan: &Plan) -> Vec<Edge> {
     edges
 }
 
-fn timeline_us(plan: &Plan, edges: &[Edge]) -> u64 {
-    let last_edge = edges.last().map_or(0, |edge| edge.at_us);
-    plan.duration.map_or(last_edge + TAIL_US, Span::as_micros)
-}
-
-fn network_policy(network: &plan::Network) -> LinkPolicy {
-    let mean_us = network.latency.map_or(0, Span::as_micros);
-    let jitter_us = network.jitter.map_or(0, Span::as_micros);
-    let latency = match (mean_us, jitter_us) {
-        (0, _) => vec![],
-        (_, 0) => vec![fabric::Latency::Constant { mean_us }],
-        _ => vec![fabric::Latency::Uniform { mean_us, jitter_us }],
+fn timeline_us(plan: &Plan, placed: &[Placed<'_>]) -> u64 {
+    let end = |one: &Placed<'_>| {
+        let Start::At(start_us) = one.start else {
+            return None;
+        };
+        let length = one.lasts.or(one.fault.inner().own_length());
+        Some(start_us.saturating_add(length.map_or(0, Span::as_micros)))
     };
-    LinkPolicy {
-        latency,
-        loss_ppm: network
-            .loss
-            .map(plan::Share::parts_per_million)
-            .into_iter()
-            .collect(),
-        bandwidth_bps: network.bandwidth.map(plan::Bitrate::bits_per_second),
-        ..LinkPolicy::default()
-    }
+    let last_us = placed
+        .iter()
+        .filter(|one| !one.heals)
+        .filter_map(end)
+        .max()
+        .unwrap_or_default();
+    plan.duration.map_or(last_us + TAIL_US, Span::as_micros)
 }

@@ -21,6 +21,12 @@ pub enum Stream {
     Targets = 4,
     /// Which host reads which name in the end.
     FinalReads = 5,
+    /// What a fault itself draws: who is on which side of a shape.
+    Shapes = 6,
+    /// The moments at which a fault comes and goes.
+    Beats = 7,
+    /// By how much starts are moved.
+    Jitter = 8,
 }
 
 /// The generator for one purpose, made from the run's seed.

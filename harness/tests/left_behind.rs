@@ -42,6 +42,9 @@ workload: {names: 20, rates: {register: 2/s, resolve: 20/s, update: 2/s}}
 timeline:
   - {at: 200ms, for: 2s, targets: registry, fault: kill}
   - {at: 200ms, for: 4s, targets: {minority: nodes}, fault: {latency: {mean: 50ms}}}
+  - {at: 200ms, for: 4s, targets: [node-1, node-2], fault: {disk-slow: {latency: 5ms}}}
+  - {at: 200ms, for: 4s, targets: [node-2, node-3], fault: {cpu: {share: 1%}}}
+  - {at: 200ms, for: 4s, targets: node-4, fault: {clock: {offset: +10s, every: 100ms}}}
 duration: 30s
 ";
 

@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use harness::check;
 use harness::fault::Count;
 use harness::history::{
-    Answer, Completion, ErrorKind, Event, EventKind, Evidence, FORMAT, History, HistoryError,
-    HostState, HostUsage, Invocation, OperationKind, Outcome, Phase, Purpose, RunHeader, Usage,
+    Answer, ClockEvidence, Completion, ErrorKind, Event, EventKind, Evidence, FORMAT, History,
+    HistoryError, HostState, HostUsage, Invocation, LoadEvidence, OperationKind, Outcome, Phase,
+    Purpose, RunHeader, Usage,
 };
 use harness::host::HostId;
 use harness::plan::{self, Plan, Verdict};
@@ -45,6 +46,10 @@ const STEPS: &[&str] = &[
     "targets: {percent: 30%, of: nodes}, fault: {latency: {mean: 40ms, jitter: 10ms}}",
     "targets: old, fault: {latency: {mean: 9ms, jitter: 1s, distribution: normal}}",
     "for: 3s, targets: {one: nodes}, fault: {loss: {rate: 2.5%}}",
+    "for: 3s, links: [node-1 -> registry, old <-> node-2], port: 7001, fault: jam",
+    "every: 4s, times: 3, jitter: 900ms, for: 1s, targets: old, fault: {cpu: {share: 5%}}",
+    "phase: heal, for: 2s, targets: old, fault: {clock: {offset: '-1h', drift: '+0.5%'}}",
+    "sequence: [{for: 1s, targets: old, fault: jam}, {targets: registry, fault: crash}]",
 ];
 
 /// The rest of drawn plans.
@@ -230,19 +235,25 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 /// Any event but the first one and those of operations.
 fn any_happening() -> impl Strategy<Value = EventKind> {
-    use EventKind::{Digest, FaultStarted, FaultStopped, HostChanged, LogAlarm, Measured};
-    use EventKind::{PhaseStarted, RunFinished, Settled, Trouble, WorldApplied};
+    use EventKind::{Digest, FaultStarted, FaultStopped, FaultTurned, HostChanged, LogAlarm};
+    use EventKind::{Measured, PhaseStarted, RunFinished, Settled, Trouble, WorldApplied};
     use Phase::{Boot, FinalReads, Heal, Preload, Settle, Stop, Timeline};
     let phases = [Boot, Preload, Timeline, Heal, Settle, FinalReads, Stop];
     let phase = select(phases.to_vec());
-    let targets = vec(any_host(), 0..4);
+    let (targets, hits) = (vec(any_host(), 0..4), vec(any_host(), 0..4));
+    let links = option::of(vec((any_host(), any_host()), 0..3));
     let applied = any::<(Option<u64>, u64)>();
     let settled = (any::<bool>(), vec((any_host(), any::<u64>()), 0..4));
     let digest = (any_host(), btree_map(hostile(), hostile(), 0..4));
     prop_oneof![
         4 => phase.prop_map(|phase| PhaseStarted { phase }),
         5 => (any_host(), any_state()).prop_map(|(host, state)| HostChanged { host, state }),
-        3 => (0..FAULTS, targets).prop_map(|(fault, targets)| FaultStarted { fault, targets }),
+        3 => (0..FAULTS, targets, links).prop_map(|(fault, targets, links)| FaultStarted {
+            fault,
+            targets,
+            links,
+        }),
+        2 => (0..FAULTS, hits).prop_map(|(fault, hits)| FaultTurned { fault, hits }),
         2 => (0..FAULTS).prop_map(|fault| FaultStopped { fault }),
         1 => applied.prop_map(|(links_us, processes_us)| WorldApplied { links_us, processes_us }),
         1 => (0..FAULTS, any_evidence()).prop_map(|(fault, evidence)| Measured { fault, evidence }),
@@ -294,6 +305,7 @@ fn any_state() -> impl Strategy<Value = HostState> {
         1 => Just(HostState::Paused),
         1 => Just(HostState::Resumed),
         1 => any::<u64>().prop_map(|files| HostState::Wiped { files }),
+        1 => any::<(u64, u64)>().prop_map(|(files, bytes)| HostState::PowerLost { files, bytes }),
         1 => exit.prop_map(|(code, signal, wanted)| HostState::Exited { code, signal, wanted }),
     ]
 }
@@ -344,15 +356,28 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
     let counts = [Count::Duplicated, Count::Oversized, Count::QueueFull];
     let counted = btree_map(select(counts.to_vec()), any::<u64>(), 0..3);
     let rest = any::<(u32, [u64; 4], [Option<u64>; 2])>();
-    (counted, rest).prop_map(|(counted, (hosts_seen, packets, delays))| Evidence {
-        hosts_seen,
-        packets_passed: packets[0],
-        packets_blocked: packets[1],
-        packets_lost: packets[2],
-        bytes_passed: packets[3],
-        counted,
-        mean_delay_us: delays[0],
-        requested_delay_us: delays[1],
+    let of_hosts = any::<(Option<(u32, i64, i64)>, Option<[u64; 3]>)>();
+    (counted, rest, of_hosts).prop_map(|(counted, (hosts_seen, packets, delays), (clock, load))| {
+        Evidence {
+            hosts_seen,
+            packets_passed: packets[0],
+            packets_blocked: packets[1],
+            packets_lost: packets[2],
+            bytes_passed: packets[3],
+            counted,
+            mean_delay_us: delays[0],
+            requested_delay_us: delays[1],
+            clock: clock.map(|(hosts, asked_us, read_us)| ClockEvidence {
+                hosts,
+                asked_us,
+                read_us,
+            }),
+            load: load.map(|[operations, asked, calm]| LoadEvidence {
+                operations,
+                asked,
+                calm,
+            }),
+        }
     })
 }
 

@@ -10,7 +10,7 @@ mod drawn;
 use std::time::Duration;
 
 use drawn::{MIRRORS_AWAY, any_schedule, plan_of};
-use harness::plan::{self, Plan, Targets};
+use harness::plan::{self, Plan, Step, Targets};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -61,16 +61,22 @@ fn read(text: &str) -> Plan {
     loaded.expect("drawn schedules have no mistakes").plan
 }
 
+/// Whom a drawn step is aimed at.
+fn targets(step: &Step) -> &Targets {
+    step.targets.as_ref().expect("drawn with targets")
+}
+
 fn on_mirrors(plan: &Plan) -> Vec<OnMirrors> {
     let steps = plan.timeline.iter();
     steps
-        .filter(|step| step.targets.names().contains(&"mirrors"))
+        .filter(|step| targets(step).names().contains(&"mirrors"))
         .map(|step| {
-            let Targets::Count(count, _) = step.targets else {
-                panic!("nobody can say how many {} are", step.targets);
+            let Targets::Count(count, _) = targets(step) else {
+                panic!("nobody can say how many {} are", targets(step));
             };
             let lasts = step.lasts.expect("every drawn fault ends");
-            (step.at.0, step.at.0 + lasts.0, count)
+            let at = step.at.expect("drawn with a time").0;
+            (at, at + lasts.0, *count)
         })
         .collect()
 }

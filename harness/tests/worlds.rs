@@ -4,16 +4,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use fabric::HostIndex;
-use harness::fault::FaultSpec;
+use fabric::{Filter, HostIndex};
+use harness::fault::{Aim, FaultSpec};
 use harness::history::HistoryWriter;
 use harness::plan;
 use harness::run::Lab;
 use harness::runtime::fake::Fake;
 use harness::runtime::{Observed, Runtime};
-use harness::world::{Action, ActiveFault, Process, World, fold, reconcile};
+use harness::world::{Action, ActiveFault, HostWorld, Process, World, fold, reached, reconcile};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use tokio::time::Instant;
 
 const HOSTS: u16 = 5;
@@ -47,6 +48,7 @@ fn any_fault() -> impl Strategy<Value = FaultSpec> {
         (68u32..1500).prop_map(|bytes| format!("mtu: {{bytes: {bytes}}}")),
         Just("reset".to_owned()),
         Just("jam".to_owned()),
+        any_other_fault(),
     ];
     yaml.prop_map(|text| {
         let value = serde_yaml::from_str::<serde_yaml::Value>(&text).expect("made above");
@@ -54,53 +56,145 @@ fn any_fault() -> impl Strategy<Value = FaultSpec> {
     })
 }
 
+/// Faults of processes, disks, limits, clocks, programs and clients, and the drawn shapes.
+fn any_other_fault() -> impl Strategy<Value = String> {
+    let shapes = ["halves", "bridge", "majorities-ring"];
+    prop_oneof![
+        Just("crash".to_owned()),
+        Just("leave".to_owned()),
+        Just("join".to_owned()),
+        Just("power-loss".to_owned()),
+        Just("disk-read-only".to_owned()),
+        (0u32..9).prop_map(|kib| format!("disk-full: {{free: {kib}KiB}}")),
+        (1u32..90).prop_map(|ms| format!("disk-slow: {{latency: {ms}ms}}")),
+        (1u32..90).prop_map(|share| format!("cpu: {{share: {share}%}}")),
+        (1u32..90).prop_map(|mib| format!("memory: {{limit: {mib}MiB}}")),
+        (9u32..90).prop_map(|limit| format!("files: {{limit: {limit}}}")),
+        (1u32..90).prop_map(|s| format!("clock: {{offset: '-{s}s', drift: '+1%'}}")),
+        (1u32..=100).prop_map(|p| format!("bug: {{name: drop-replies, probability: {p}%}}")),
+        (2u32..9).prop_map(|factor| format!("load: {{factor: {factor}, ramp: 3s}}")),
+        (1u32..9).prop_map(|each| format!("flash-crowd: {{each: {each}, within: 1s}}")),
+        select(shapes.to_vec()).prop_map(|shape| format!("partition: {{shape: {shape}}}")),
+        Just("partition: {shape: isolate, only_new: true}".to_owned()),
+        select(vec!["lan", "3g", "lossy-wifi"]).prop_map(|name| format!("profile: {name}")),
+        Just("flap: {down: 1s, up: 1s}".to_owned()),
+    ]
+}
+
+/// A fault at some hosts, perhaps at some of their links or for some packets only.
 fn any_active() -> impl Strategy<Value = ActiveFault> {
     let targets = proptest::collection::btree_set(0..HOSTS, 0..=usize::from(HOSTS));
-    (any_fault(), targets).prop_map(|(fault, targets)| ActiveFault {
-        fault,
-        targets: targets.into_iter().map(HostIndex).collect(),
-    })
+    let link = (0..HOSTS, 1..HOSTS).prop_map(|(from, on)| (from, (from + on) % HOSTS));
+    let links = proptest::option::weighted(0.2, proptest::collection::btree_set(link, 1..4));
+    let port = proptest::option::weighted(0.2, 1u16..9);
+    let numbers = any::<(u8, u16)>();
+    (any_fault(), targets, links, port, numbers).prop_map(
+        |(fault, targets, links, port, (draw, began))| {
+            let hosts: Vec<HostIndex> = targets.into_iter().map(HostIndex).collect();
+            let pair = |(from, to)| (HostIndex(from), HostIndex(to));
+            let aim = Aim {
+                links: links.map(|links| links.into_iter().map(pair).collect()),
+                filter: Filter {
+                    protocol: None,
+                    port,
+                },
+                draw: draw.into(),
+                began_us: began.into(),
+                ..Aim::at(&hosts)
+            };
+            ActiveFault { fault, aim }
+        },
+    )
 }
 
 fn any_world() -> impl Strategy<Value = World> {
     vec(any_active(), 0..6).prop_map(|active| fold(&World::healthy(HOSTS), &active))
 }
 
-/// What the steps do to processes, without any process: the model of a runtime. Returns the
-/// processes, how often each was started, and how often its disk was emptied.
-fn carry_out(actual: &World, actions: &[Action]) -> (Vec<Process>, Vec<u32>, Vec<u32>) {
+/// The hosts as a model of a runtime has them: what is set, and how often each thing was done.
+#[derive(Clone, Debug)]
+struct Carried {
+    host: HostWorld,
+    starts: u32,
+    wipes: u32,
+    power_losses: u32,
+}
+
+impl Carried {
+    fn is_gone(&self) -> bool {
+        self.host.process.is_gone()
+    }
+}
+
+/// What the steps do to hosts, without any host: the model of a runtime.
+fn carry_out(actual: &World, actions: &[Action], wanted: &World) -> Vec<Carried> {
     let hosts = (0..HOSTS).map(HostIndex);
-    let mut processes: Vec<Process> = hosts.map(|host| actual.process(host)).collect();
-    let mut starts = vec![0; usize::from(HOSTS)];
-    let mut wipes = vec![0; usize::from(HOSTS)];
+    let as_it_is = |host: HostIndex| Carried {
+        host: HostWorld {
+            process: actual.process(host),
+            ..actual.host(host).clone()
+        },
+        starts: 0,
+        wipes: 0,
+        power_losses: 0,
+    };
+    let mut all: Vec<Carried> = hosts.map(as_it_is).collect();
     for action in actions {
+        let Some(index) = action.host() else { continue };
+        let (one, to) = (&mut all[usize::from(index.0)], wanted.host(index));
         match action {
-            Action::SetLinks => {}
-            Action::Kill(host) => processes[usize::from(host.0)] = Process::Dead,
-            Action::Pause(host) => {
-                assert_eq!(processes[usize::from(host.0)], Process::Running);
-                processes[usize::from(host.0)] = Process::Paused;
+            Action::SetLinks | Action::SetLoad | Action::Gather(_) => {}
+            Action::SetDisk(_) => one.host.disk = to.disk,
+            Action::SetLimits(_) => one.host.limits = to.limits,
+            Action::SetClock(_) => one.host.clock.clone_from(&to.clock),
+            Action::SetBugs(_) => {
+                assert_eq!(one.host.process, Process::Running, "it cannot be told");
+                one.host.bugs.clone_from(&to.bugs);
             }
-            Action::Resume(host) => {
-                assert_eq!(processes[usize::from(host.0)], Process::Paused);
-                processes[usize::from(host.0)] = Process::Running;
+            Action::Kill(_) => one.host.process = Process::Dead,
+            Action::Terminate(_) => {
+                assert_eq!(one.host.process, Process::Running);
+                one.host.process = Process::Left;
             }
-            Action::Wipe(host) => {
-                assert_eq!(processes[usize::from(host.0)], Process::Dead);
-                wipes[usize::from(host.0)] += 1;
+            Action::Pause(_) => {
+                assert_eq!(one.host.process, Process::Running);
+                one.host.process = Process::Paused;
             }
-            Action::Start(host) => {
-                assert_eq!(processes[usize::from(host.0)], Process::Dead);
-                processes[usize::from(host.0)] = Process::Running;
-                starts[usize::from(host.0)] += 1;
+            Action::Resume(_) => {
+                assert_eq!(one.host.process, Process::Paused);
+                one.host.process = Process::Running;
             }
-            Action::Restart(host) => {
-                assert_eq!(processes[usize::from(host.0)], Process::Running);
-                starts[usize::from(host.0)] += 1;
+            Action::Wipe(_) => {
+                assert!(one.is_gone());
+                one.wipes += 1;
+            }
+            Action::LosePower(_) => {
+                one.host.process = Process::Dead;
+                one.power_losses += 1;
+            }
+            Action::Start(_) => {
+                assert!(one.is_gone());
+                one.host.process = Process::Running;
+                // A new process has no bugs until it is told.
+                one.host.bugs.clear();
+                one.starts += 1;
+            }
+            Action::Restart(_) => {
+                assert_eq!(one.host.process, Process::Running);
+                one.host.bugs.clear();
+                one.starts += 1;
             }
         }
     }
-    (processes, starts, wipes)
+    all
+}
+
+/// True when a process is to be there that is not the one that was.
+fn starts_anew(from: &HostWorld, to: &HostWorld) -> bool {
+    let emptied = to.wipes > from.wipes || to.power_losses > from.power_losses;
+    let ended = from.process().is_gone() || emptied;
+    let again = to.restarts > from.restarts || to.crashes > from.crashes;
+    !to.process().is_gone() && (ended || again)
 }
 
 proptest! {
@@ -121,18 +215,25 @@ proptest! {
     #[test]
     fn reconciling_ends_where_it_was_told_to(from in any_world(), to in any_world()) {
         let actions = reconcile(&from, &to);
-        let (processes, starts, wipes) = carry_out(&from, &actions);
+        let carried = carry_out(&from, &actions, &to);
         for host in (0..HOSTS).map(HostIndex) {
-            prop_assert_eq!(processes[usize::from(host.0)], to.process(host));
-            let due = to.restarts(host) > from.restarts(host) && to.process(host) != Process::Dead;
-            let emptied = to.wipes(host) > from.wipes(host);
-            prop_assert_eq!(wipes[usize::from(host.0)] > 0, emptied);
-            prop_assert!(!due || starts[usize::from(host.0)] > 0, "a restart was left out");
+            let (one, old, new) = (&carried[usize::from(host.0)], from.host(host), to.host(host));
+            let gone = new.process().is_gone();
+            prop_assert!(one.host.process == new.process() || (gone && one.is_gone()));
+            prop_assert_eq!(one.wipes > 0, new.wipes > old.wipes);
+            prop_assert_eq!(one.power_losses > 0, new.power_losses > old.power_losses);
+            prop_assert_eq!(one.starts > 0, starts_anew(old, new), "a start was left out");
+            prop_assert_eq!(one.host.disk, new.disk);
+            prop_assert_eq!(one.host.limits, new.limits);
+            prop_assert_eq!(&one.host.clock, &new.clock);
+            // A frozen process cannot be told, and the world that was reached says so.
+            let reached = reached(&from, &to);
+            prop_assert!(gone || one.host.bugs == reached.host(host).bugs);
         }
         let links_differ = (0..HOSTS).any(|one| (0..HOSTS).any(|other| {
             from.link(HostIndex(one), HostIndex(other)) != to.link(HostIndex(one), HostIndex(other))
         }));
-        prop_assert!(!links_differ || actions.contains(&Action::SetLinks));
+        prop_assert_eq!(links_differ, actions.contains(&Action::SetLinks));
         prop_assert!(reconcile(&to, &to).is_empty(), "a world is not where it is");
     }
 
@@ -200,19 +301,30 @@ async fn go(lab: &mut Lab<Fake>, to: &World) -> Result<(), TestCaseError> {
     for (host, before) in lab.inventory.indexes().zip(before) {
         let start = [Action::Start(host), Action::Restart(host)];
         let starts = actions.iter().filter(|action| start.contains(*action));
-        let emptied = to.wipes(host) > from.wipes(host);
-        let alive = to.process(host) != Process::Dead;
-        let ended = from.process(host) == Process::Dead || emptied;
-        let started = alive && (ended || to.restarts(host) > from.restarts(host));
-        prop_assert_eq!((host, starts.count()), (host, usize::from(started)));
+        let (old, new) = (from.host(host), to.host(host));
+        let alive = !new.process().is_gone();
+        let started = starts_anew(old, new);
+        // A crash and a restart at once are two starts.
+        prop_assert_eq!((host, starts.clone().count() > 0), (host, started));
         let wanted = Observed {
-            starts: before.starts + u32::from(started),
+            starts: before.starts + u32::try_from(starts.count()).expect("few"),
             alive,
             ready: alive,
             stopped: to.process(host) == Process::Paused,
-            wipes: before.wipes + u32::from(emptied),
+            wipes: before.wipes + u32::from(new.wipes > old.wipes),
+            power_losses: before.power_losses + u32::from(new.power_losses > old.power_losses),
         };
         prop_assert_eq!((host, seen(lab, host)), (host, wanted));
+        let bent = lab.runtime.bent(host);
+        prop_assert_eq!(bent.disk, new.disk);
+        prop_assert_eq!(bent.limits, new.limits);
+        prop_assert_eq!(bent.clock, new.clock.clone());
+        if alive {
+            prop_assert_eq!(
+                (host, bent.bugs),
+                (host, lab.world().host(host).bugs.clone())
+            );
+        }
         for other in lab.inventory.indexes() {
             let link = (host, other, links.get(host, other));
             prop_assert_eq!(link, (host, other, wanted_links.get(host, other)));

@@ -13,6 +13,16 @@
 //!
 //! A large TCP segment that the kernel hands over whole is counted as the packets that a wire
 //! would have seen.
+//!
+//! A link whose policy has filters counts a second time, in `matched`, the packets that one of them
+//! means. Which those are is settled when a packet is read from its sender, and stays so: when the
+//! policies are swapped while it is in flight, it goes on being counted where it was. So what is
+//! true of the counters of a link is true of `matched` too: each packet ends in one of its counts,
+//! once.
+//!
+//! All filters of a link share one `matched`. A fault that is aimed at some packets finds its own
+//! evidence there as long as no other fault filters the same link at the same time; where two do,
+//! it is the evidence of both together.
 
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
@@ -74,6 +84,12 @@ pub struct LinkCounters {
 }
 
 impl LinkCounters {
+    /// True when nothing was counted.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == LinkCounters::default()
+    }
+
     /// All packets dropped, whatever the cause.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -177,6 +193,10 @@ pub struct LinkReport {
     pub to: HostIndex,
     /// What happened there since the fabric started.
     pub counters: LinkCounters,
+    /// Of that, what happened to the packets that matched a filter of the link's policy when they
+    /// were read, whichever filter it was.
+    #[serde(default, skip_serializing_if = "LinkCounters::is_zero")]
+    pub matched: LinkCounters,
 }
 
 #[cfg(test)]
@@ -192,6 +212,19 @@ mod tests {
         let old: MapDeserializer<'_, _, Error> = MapDeserializer::new(fields);
         let read = LinkCounters::deserialize(old).expect("read");
         assert_eq!((read.settled(), read.dropped_mtu, read.jammed), (10, 0, 0));
+    }
+
+    /// A report of a fabric that knows no filters, and one of a link without them.
+    #[test]
+    fn a_report_without_matched_packets_has_none() {
+        let old = r#"{"from":0,"to":1,"counters":{"passed":7}}"#;
+        let mut read: LinkReport = serde_json::from_str(old).expect("read");
+        assert!(read.counters.passed == 7 && read.matched.is_zero());
+        let written = |report: &LinkReport| serde_json::to_string(report).expect("written");
+        assert!(!written(&read).contains("matched"));
+        read.matched.dropped_loss = 3;
+        let again: LinkReport = serde_json::from_str(&written(&read)).expect("read again");
+        assert_eq!(again, read);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(crate) struct Held {
     /// How many packets it stands for.
     pub packets: u32,
     pub frame: Vec<u8>,
+    /// True when a filter of its link meant it when it was read.
+    pub matched: bool,
     /// True when a jam has held it.
     pub jammed: bool,
     order: u64,
@@ -140,7 +142,7 @@ impl InFlight {
 }
 
 impl Held {
-    /// A frame of so many packets on the link at this position.
+    /// A frame of so many packets on the link at this position, which no filter means.
     pub fn new(link: u32, frame: Vec<u8>, packets: u32, read_us: u64, due_us: u64) -> Held {
         Held {
             due_us,
@@ -148,9 +150,15 @@ impl Held {
             link,
             packets,
             frame,
+            matched: false,
             jammed: false,
             order: 0,
         }
+    }
+
+    /// A second one, in a buffer of its own that holds the same.
+    pub fn twin(&self, frame: Vec<u8>) -> Held {
+        Held { frame, ..*self }
     }
 
     fn key(&self) -> (u64, u64) {

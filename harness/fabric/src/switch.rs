@@ -47,6 +47,15 @@ pub(crate) struct Switch {
     tap: Option<Tap>,
 }
 
+/// Where a packet is counted.
+#[derive(Clone, Copy, Debug)]
+struct Account {
+    /// The position of its link.
+    link: usize,
+    /// True when a filter of the link meant it when it was read: it is counted there too.
+    matched: bool,
+}
+
 /// One link that has seen a packet.
 #[derive(Debug)]
 struct Link {
@@ -54,6 +63,8 @@ struct Link {
     to: HostIndex,
     state: LinkState,
     counters: LinkCounters,
+    /// The same for the packets that a filter means, made at the first of them.
+    matched: Option<Box<LinkCounters>>,
     /// Packets on their way, those that a jam holds included.
     in_flight: u32,
     /// Made at the first packet that meets a policy with filters.
@@ -125,6 +136,7 @@ impl Switch {
             from: link.from,
             to: link.to,
             counters: link.counters,
+            matched: link.matched.as_deref().copied().unwrap_or_default(),
         };
         self.links.iter().map(report).collect()
     }
@@ -143,19 +155,27 @@ impl Switch {
             return;
         };
         let Some(to) = self.owner(destination) else {
-            let nowhere = self.link(from, from);
-            self.links[nowhere].counters.dropped_detached += Weight::of(frame).packets;
-            self.show_sent(nowhere, frame, now_us, Some(Undelivered::Unknown.words()));
+            let nowhere = Account::of_all(self.link(from, from));
+            let packets = Weight::of(frame).packets;
+            self.count(nowhere, |counters| counters.dropped_detached += packets);
+            self.show_sent(
+                nowhere.link,
+                frame,
+                now_us,
+                Some(Undelivered::Unknown.words()),
+            );
             return;
         };
         let position = self.link(from, to);
-        let link = &self.links[position];
-        if link.in_flight == 0 && self.table.get(from, to).is_healthy() {
+        let policy = self.table.get(from, to);
+        // A filter that does nothing still has its packets counted.
+        let simple = policy.is_healthy() && policy.filtered.is_empty();
+        if simple && self.links[position].in_flight == 0 {
             if let Some(flow) = Flow::of(frame::packet(frame)) {
                 self.flows.note(flow);
             }
             self.show_sent(position, frame, now_us, None);
-            self.hand_over(position, frame, now_us);
+            self.hand_over(Account::of_all(position), frame, now_us);
         } else {
             self.judge_frame(position, frame, now_us);
         }
@@ -166,8 +186,8 @@ impl Switch {
         let Some(mut held) = self.in_flight.take_due(now_us) else {
             return false;
         };
-        let position = held.link as usize;
-        let link = &mut self.links[position];
+        let account = held.account();
+        let link = &mut self.links[account.link];
         let base = self.table.get(link.from, link.to);
         let (blocked, jam) = if base.filtered.is_empty() {
             (base.blocked, base.jam)
@@ -183,17 +203,19 @@ impl Switch {
         }
         let packets = u64::from(held.packets);
         link.in_flight -= held.packets;
-        link.counters.released += if held.jammed { packets } else { 0 };
+        if held.jammed {
+            self.count(account, |counters| counters.released += packets);
+        }
         if blocked {
-            link.counters.count_dropped(packets, DropCause::Blocked);
-            let cause = DropCause::Blocked.words();
-            self.show_received(position, &held.frame, now_us, Some(cause));
+            let cause = DropCause::Blocked;
+            self.count(account, |counters| counters.count_dropped(packets, cause));
+            self.show_received(account.link, &held.frame, now_us, Some(cause.words()));
         } else {
-            let packets = self.hand_over(position, &mut held.frame, now_us);
+            let packets = self.hand_over(account, &mut held.frame, now_us);
             let delay_us = now_us.saturating_sub(held.read_us);
-            self.links[position]
-                .counters
-                .count_delayed(packets, delay_us);
+            self.count(account, |counters| {
+                counters.count_delayed(packets, delay_us);
+            });
         }
         self.in_flight.recycle(held.frame);
         true
@@ -201,29 +223,30 @@ impl Switch {
 
     /// Holds a frame that is due until the jam of its link is over.
     fn jam(&mut self, held: Held, now_us: u64) {
-        let position = held.link as usize;
+        let account = held.account();
         let (again, packets) = (held.jammed, u64::from(held.packets));
-        let full = self.in_flight.jam(held);
-        let link = &mut self.links[position];
-        let Some(full) = full else {
-            link.counters.jammed += if again { 0 } else { packets };
-            return;
+        let Some(full) = self.in_flight.jam(held) else {
+            let new = if again { 0 } else { packets };
+            return self.count(account, |counters| counters.jammed += new);
         };
-        link.in_flight -= full.packets;
-        link.counters.released += if again { packets } else { 0 };
-        link.counters.count_dropped(packets, DropCause::Queue);
-        let cause = DropCause::Queue.words();
-        self.show_received(position, &full.frame, now_us, Some(cause));
+        let cause = DropCause::Queue;
+        self.links[account.link].in_flight -= full.packets;
+        self.count(account, |counters| {
+            counters.released += if again { packets } else { 0 };
+            counters.count_dropped(packets, cause);
+        });
+        self.show_received(account.link, &full.frame, now_us, Some(cause.words()));
         self.in_flight.recycle(full.frame);
     }
 
     /// Writes a frame to the receiver and counts it. Returns how many packets passed.
-    fn hand_over(&mut self, position: usize, frame: &mut [u8], now_us: u64) -> u64 {
-        let to = self.links[position].to;
+    fn hand_over(&mut self, account: Account, frame: &mut [u8], now_us: u64) -> u64 {
+        let to = self.links[account.link].to;
         let Some(port) = self.port(to) else {
-            self.links[position].counters.dropped_detached += Weight::of(frame).packets;
+            let packets = Weight::of(frame).packets;
+            self.count(account, |counters| counters.dropped_detached += packets);
             let cause = Undelivered::Detached.words();
-            self.show_received(position, frame, now_us, Some(cause));
+            self.show_received(account.link, frame, now_us, Some(cause));
             return 0;
         };
         match Pieces::of(frame) {
@@ -234,26 +257,35 @@ impl Switch {
                 let mut passed = 0;
                 for index in 0..pieces.count() {
                     pieces.write(index..index + 1, &mut piece);
-                    passed += self.write(position, &mut piece, now_us);
+                    passed += self.write(account, &mut piece, now_us);
                 }
                 self.in_flight.recycle(piece);
                 passed
             }
-            _ => self.write(position, frame, now_us),
+            _ => self.write(account, frame, now_us),
         }
     }
 
     /// Writes a frame that the receiver's port takes as it is.
-    fn write(&mut self, position: usize, frame: &mut [u8], now_us: u64) -> u64 {
-        let link = &mut self.links[position];
+    fn write(&mut self, account: Account, frame: &mut [u8], now_us: u64) -> u64 {
         let weight = Weight::of(frame);
-        let sent = match self.ports[usize::from(link.to.0)].as_ref() {
+        let to = self.links[account.link].to;
+        let sent = match self.port(to) {
             Some(port) => port.send(frame),
             None => Sent::Refused,
         };
-        let passed = link.counters.count(weight, sent);
-        self.show_received(position, frame, now_us, sent.dropped());
+        let passed = self.count(account, |counters| counters.count(weight, sent));
+        self.show_received(account.link, frame, now_us, sent.dropped());
         passed
+    }
+
+    /// Counts something of a packet, wherever it is counted.
+    fn count<T>(&mut self, account: Account, count: impl Fn(&mut LinkCounters) -> T) -> T {
+        let link = &mut self.links[account.link];
+        if account.matched {
+            count(link.matched.get_or_insert_default());
+        }
+        count(&mut link.counters)
     }
 
     /// Shows a frame to the tap, at its sender.
@@ -285,6 +317,7 @@ impl Switch {
                 to,
                 state: LinkState::new(self.seed, from, to),
                 counters: LinkCounters::default(),
+                matched: None,
                 in_flight: 0,
                 classes: None,
             });
@@ -308,6 +341,25 @@ fn effective<'a>(
     classes
         .get_or_insert_default()
         .find(base, generation, packet)
+}
+
+impl Account {
+    /// That of the packets that no filter means.
+    fn of_all(link: usize) -> Account {
+        Account {
+            link,
+            matched: false,
+        }
+    }
+}
+
+impl Held {
+    fn account(&self) -> Account {
+        Account {
+            link: self.link as usize,
+            matched: self.matched,
+        }
+    }
 }
 
 impl Sent {

@@ -15,9 +15,9 @@ use crate::history::{EventSink, HistoryWriter, Usage};
 use crate::host::HostId;
 use crate::plan::{self, Limits};
 use crate::run::{Lab, On, asked_to_stop};
-use crate::runtime::Runtime;
 use crate::runtime::docker::{Docker, Setup};
 use crate::runtime::local::Local;
+use crate::runtime::{Needs, Runtime};
 use crate::schedule::{self, Schedule};
 use crate::system::{Directory, System};
 
@@ -87,11 +87,20 @@ async fn watch(
     let begun = Instant::now();
     match boot.on {
         On::Local => {
-            let runtime = Local::new(&schedule.hosts, &system, &folder.0, 1, &sink)?;
+            let runtime = Local::new(
+                &schedule.hosts,
+                &system,
+                &folder.0,
+                1,
+                &Needs::default(),
+                &sink,
+            )?;
             start_and_stop(runtime, begun, &schedule, &system, sink).await
         }
         On::Docker => {
+            let needs = Needs::default();
             let setup = Setup {
+                needs: &needs,
                 plan: &plan.name,
                 inventory: &schedule.hosts,
                 limits: Limits::default(),

@@ -4,9 +4,12 @@
 //! should not be above, or below. Budgets are for a machine with two processors and never fail
 //! anything; a busy machine measures itself, not the harness.
 //!
-//! `fabric` measures the network, `boot` a system that starts and then does nothing.
+//! `fabric` measures the network, with `partition` for how fast it changes; `boot` a system that
+//! starts and then does nothing.
 
 mod figure;
+
+mod partition;
 
 mod fabric;
 

@@ -8,6 +8,7 @@
 //! availability unless it is called raw) are of owed operations.
 
 mod faults;
+mod on_hosts;
 mod recovery;
 
 use std::collections::BTreeMap;

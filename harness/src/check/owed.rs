@@ -15,8 +15,10 @@ use std::ops::Range;
 
 use fabric::HostIndex;
 
+use crate::fault::Aim;
 use crate::history::{History, HostState, Operation};
 use crate::host::HostId;
+use crate::schedule::draw_of;
 use crate::world::{ActiveFault, World, fold};
 
 /// For each client host, the intervals in which it is owed answers.
@@ -81,7 +83,7 @@ impl Owed {
 /// When each host sits in a majority, judged from the faults alone.
 fn central_intervals(history: &History) -> BTreeMap<HostIndex, Vec<Range<u64>>> {
     let hosts = &history.header.hosts;
-    let healthy = World::healthy(hosts.len());
+    let healthy = World::healthy(hosts.len()).without(hosts.joining());
     let mut intervals: BTreeMap<HostIndex, Vec<Range<u64>>> =
         hosts.iter().map(|(index, _)| (index, Vec::new())).collect();
     for span in spans_between_edges(history) {
@@ -101,7 +103,10 @@ fn spans_between_edges(history: &History) -> Vec<Range<u64>> {
     let mut edges: Vec<u64> = history
         .faults
         .iter()
-        .flat_map(|run| [run.started_us, run.stopped_us])
+        .flat_map(|run| {
+            let turns = run.turns.iter().map(|(at, _)| Some(*at));
+            [run.started_us, run.stopped_us].into_iter().chain(turns)
+        })
         .flatten()
         .collect();
     edges.extend([0, history.end_us.saturating_add(1)]);
@@ -118,22 +123,37 @@ fn extend(intervals: &mut Vec<Range<u64>>, span: &Range<u64>) {
     }
 }
 
-/// The faults that are active at a moment.
+/// The faults that are active at a moment. What an instant fault did stays, for example that a
+/// host has joined.
 fn active_at(history: &History, at_us: u64) -> Vec<ActiveFault> {
     let hosts = &history.header.hosts;
+    let find = |id: &HostId| hosts.find(id);
     history
         .faults
         .iter()
         .zip(&history.header.faults)
-        .filter(|(run, _)| run.started_us.is_some_and(|start| start <= at_us))
-        .filter(|(run, _)| run.stopped_us.is_none_or(|stop| at_us < stop))
-        .map(|(run, scheduled)| ActiveFault {
-            fault: scheduled.fault.clone(),
-            targets: run
-                .targets
-                .iter()
-                .filter_map(|target| hosts.find(target))
-                .collect(),
+        .enumerate()
+        .filter(|(_, (run, _))| run.started_us.is_some_and(|start| start <= at_us))
+        .filter(|(_, (run, scheduled))| {
+            scheduled.fault.ends_by_itself() || run.stopped_us.is_none_or(|stop| at_us < stop)
+        })
+        .map(|(number, (run, scheduled))| {
+            let links = run.links.as_ref().map(|links| {
+                links
+                    .iter()
+                    .filter_map(|(from, to)| Some((find(from)?, find(to)?)))
+                    .collect()
+            });
+            ActiveFault {
+                fault: scheduled.fault.clone(),
+                aim: Aim {
+                    hosts: run.hits_at(at_us).iter().filter_map(find).collect(),
+                    links,
+                    filter: scheduled.filter,
+                    draw: draw_of(history.header.seed, number),
+                    began_us: run.started_us.unwrap_or_default(),
+                },
+            }
         })
         .collect()
 }
@@ -151,7 +171,7 @@ fn up_intervals(states: &[(u64, HostState)], end_us: u64) -> Vec<Range<u64>> {
             HostState::Ready => ready = true,
             HostState::Paused => paused = true,
             HostState::Resumed => paused = false,
-            HostState::Wiped { .. } => {}
+            HostState::Wiped { .. } | HostState::PowerLost { .. } => {}
         }
         match (up_since, ready && !paused) {
             (None, true) => up_since = Some(*at),

@@ -28,6 +28,7 @@ impl Checker for ReadyAgain {
             .header
             .hosts
             .iter()
+            .filter(|(_, host)| !host.joins || was_started(history, &host.id))
             .map(|(_, host)| &host.id)
             .filter(|host| !is_ready_at(history, host, stop))
             .collect();
@@ -56,6 +57,14 @@ impl Checker for ReadyAgain {
     }
 }
 
+/// True when the host has ever run.
+fn was_started(history: &History, host: &HostId) -> bool {
+    let states = history.hosts.get(host).map_or(&[][..], Vec::as_slice);
+    states
+        .iter()
+        .any(|(_, state)| matches!(state, HostState::Started { .. }))
+}
+
 /// True when the host was ready, and not frozen, right before this moment.
 pub fn is_ready_at(history: &History, host: &HostId, at_us: u64) -> bool {
     let states = history.hosts.get(host).map_or(&[][..], Vec::as_slice);
@@ -69,7 +78,7 @@ pub fn is_ready_at(history: &History, host: &HostId, at_us: u64) -> bool {
             }
             HostState::Paused => paused = true,
             HostState::Resumed => paused = false,
-            HostState::Wiped { .. } => {}
+            HostState::Wiped { .. } | HostState::PowerLost { .. } => {}
         }
     }
     ready && !paused

@@ -10,6 +10,7 @@ mod run;
 mod recheck;
 mod report;
 
+mod faults;
 mod init;
 mod plans;
 mod schema;
@@ -55,6 +56,9 @@ pub enum Command {
     /// List the plans of a folder with the questions that they answer.
     #[command(after_long_help = plans::EXAMPLES)]
     Plans(plans::Args),
+    /// List the kinds of faults, or show one with its parameters and an example.
+    #[command(after_long_help = faults::EXAMPLES)]
+    Faults(faults::Args),
     /// Write a plan to start from.
     #[command(after_long_help = init::EXAMPLES)]
     Init(init::Args),
@@ -100,6 +104,7 @@ pub fn execute(command: Command, whole: &mut clap::Command) -> Exit {
         Command::Recheck(args) => recheck::execute(&args),
         Command::Report(args) => report::execute(&args),
         Command::Plans(args) => plans::execute(&args),
+        Command::Faults(args) => faults::execute(&args),
         Command::Init(args) => init::execute(&args),
         Command::Schema => schema::execute(),
         Command::Doctor(args) => doctor::execute(&args),

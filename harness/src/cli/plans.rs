@@ -160,10 +160,10 @@ fn row(file: &str, loaded: &LoadedPlan) -> String {
     let plan = &loaded.plan;
     // Neither the number of hosts nor the length depends on the seed.
     let schedule = schedule::compile(plan, plan.seed.unwrap_or_default());
-    let mut faults: Vec<&str> = plan
-        .timeline
+    let mut faults: Vec<&str> = schedule
+        .faults
         .iter()
-        .map(|step| step.fault.inner().kind())
+        .map(|fault| fault.fault.inner().kind())
         .collect();
     faults.sort_unstable();
     faults.dedup();

@@ -81,6 +81,8 @@ pub fn examine(facts: &Facts) -> Report {
         processes(facts),
         memory(facts),
         disk(facts),
+        some_faults("faults of disks", "disks can be served (FUSE)", &facts.fuse),
+        some_faults("faults of clocks", "wall clocks can be set", &facts.clocks),
     ]);
     let runtimes: Vec<&str> = runtimes
         .into_iter()
@@ -107,6 +109,15 @@ impl Check {
     fn fix(mut self, remedy: impl Into<String>) -> Check {
         self.remedy = Some(remedy.into());
         self
+    }
+}
+
+/// What only some plans need: without it those are refused, and all others run.
+fn some_faults(name: &'static str, works: &str, works_here: &Result<(), String>) -> Check {
+    match works_here {
+        Ok(()) => Check::new(name, Level::Ok, works),
+        Err(why) => Check::new(name, Level::Warn, why.as_str())
+            .fix("plans without such faults run; those with them are refused before they start"),
     }
 }
 
@@ -330,6 +341,8 @@ mod tests {
             processes: Some(32_768),
             reports_writable: true,
             disk_free: Some(50 << 30),
+            fuse: Ok(()),
+            clocks: Ok(()),
             docker: Docker::Absent(
                 "no Docker engine answers at unix:///x: no such file; start it".into(),
             ),
@@ -353,6 +366,7 @@ mod tests {
             trial: Err(refused.into()),
             reports_writable: false,
             open_files: Some(256),
+            fuse: Err("/dev/fuse: permission denied".into()),
             ..root()
         });
         assert!(!report.works);

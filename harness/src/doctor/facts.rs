@@ -40,6 +40,10 @@ pub struct Facts {
     pub reports_writable: bool,
     /// Free bytes where the reports go.
     pub disk_free: Option<u64>,
+    /// Disks can be served, for faults of disks; else why not.
+    pub fuse: Result<(), String>,
+    /// Wall clocks can be set, for faults of clocks; else why not.
+    pub clocks: Result<(), String>,
     /// The Docker engine.
     pub docker: Docker,
 }
@@ -96,6 +100,10 @@ impl Facts {
             disk_free: statvfs(here)
                 .ok()
                 .map(|disk| disk.blocks_available() * disk.fragment_size()),
+            fuse: disk::Device::open()
+                .map(|_| ())
+                .map_err(|error| error.to_string()),
+            clocks: clock::supported().map_err(|error| error.to_string()),
             docker: docker(),
         }
     }

@@ -3,11 +3,11 @@
 //! Applied in each direction of each link of a target; the narrowest of several wins. What waits
 //! for the line is late, and what does not fit into its queue is lost.
 
-use fabric::{HostIndex, LinkPolicy};
+use fabric::LinkPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Proof, bend_all_links};
+use super::{Aim, Fault, Proof};
 use crate::plan::{Bitrate, Bytes};
 use crate::world::World;
 
@@ -27,13 +27,13 @@ impl Fault for Bandwidth {
         "bandwidth"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
+    fn bend(&self, world: &mut World, aim: &Aim) {
         let added = LinkPolicy {
             bandwidth_bps: Some(self.rate.bits_per_second()),
             queue_bytes: self.queue.map(Bytes::bytes),
             ..LinkPolicy::default()
         };
-        bend_all_links(world, targets, &added);
+        aim.lay(world, added);
     }
 
     fn proof(&self) -> Proof {
@@ -43,10 +43,16 @@ impl Fault for Bandwidth {
     fn describe(&self) -> String {
         self.rate.to_string()
     }
+
+    fn is_about_packets(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use fabric::HostIndex;
+
     use super::*;
 
     #[test]
@@ -56,8 +62,8 @@ mod tests {
             queue: None,
         };
         let mut world = World::healthy(2);
-        line("2mbit").bend(&mut world, &[HostIndex(0)]);
-        line("1mbit").bend(&mut world, &[HostIndex(1)]);
+        line("2mbit").bend(&mut world, &Aim::at(&[HostIndex(0)]));
+        line("1mbit").bend(&mut world, &Aim::at(&[HostIndex(1)]));
         let policy = world.link(HostIndex(0), HostIndex(1));
         assert_eq!(policy.bandwidth_bps, Some(1_000_000));
     }

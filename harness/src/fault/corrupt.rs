@@ -4,11 +4,11 @@
 //! a broken switch or memory does it (`silent: true`), the checksum is right and the program reads
 //! wrong bytes.
 
-use fabric::{Corruption, HostIndex, LinkPolicy};
+use fabric::{Corruption, LinkPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Count, Fault, Proof, bend_all_links};
+use super::{Aim, Count, Fault, Proof};
 use crate::plan::Share;
 use crate::world::World;
 
@@ -28,7 +28,7 @@ impl Fault for Corrupt {
         "corrupt"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
+    fn bend(&self, world: &mut World, aim: &Aim) {
         let how = match self.silent {
             true => Corruption::Silent,
             false => Corruption::Detected,
@@ -40,7 +40,7 @@ impl Fault for Corrupt {
             }],
             ..LinkPolicy::default()
         };
-        bend_all_links(world, targets, &added);
+        aim.lay(world, added);
     }
 
     fn proof(&self) -> Proof {
@@ -55,10 +55,16 @@ impl Fault for Corrupt {
     fn mistake(&self) -> Option<String> {
         super::zero_share("rate", self.rate)
     }
+
+    fn is_about_packets(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use fabric::HostIndex;
+
     use super::*;
 
     #[test]
@@ -68,8 +74,8 @@ mod tests {
             silent,
         };
         let mut world = World::healthy(2);
-        fault(true).bend(&mut world, &[HostIndex(0)]);
-        fault(false).bend(&mut world, &[HostIndex(0)]);
+        fault(true).bend(&mut world, &Aim::at(&[HostIndex(0)]));
+        fault(false).bend(&mut world, &Aim::at(&[HostIndex(0)]));
         let how = &world.link(HostIndex(1), HostIndex(0)).corrupt;
         assert_eq!(how.len(), 2);
         assert_ne!(how[0].how, how[1].how);

@@ -1,10 +1,10 @@
 //! Duplicate: packets to and from the targets arrive twice, each with the same chance.
 
-use fabric::{HostIndex, LinkPolicy};
+use fabric::LinkPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Count, Fault, Proof, bend_all_links};
+use super::{Aim, Count, Fault, Proof};
 use crate::plan::Share;
 use crate::world::World;
 
@@ -21,12 +21,12 @@ impl Fault for Duplicate {
         "duplicate"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
+    fn bend(&self, world: &mut World, aim: &Aim) {
         let added = LinkPolicy {
             duplicate_ppm: vec![self.rate.parts_per_million()],
             ..LinkPolicy::default()
         };
-        bend_all_links(world, targets, &added);
+        aim.lay(world, added);
     }
 
     fn proof(&self) -> Proof {
@@ -40,10 +40,16 @@ impl Fault for Duplicate {
     fn mistake(&self) -> Option<String> {
         super::zero_share("rate", self.rate)
     }
+
+    fn is_about_packets(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use fabric::HostIndex;
+
     use super::*;
 
     #[test]
@@ -52,7 +58,7 @@ mod tests {
             rate: Share::from_percent(3.0),
         };
         let mut world = World::healthy(3);
-        fault.bend(&mut world, &[HostIndex(0)]);
+        fault.bend(&mut world, &Aim::at(&[HostIndex(0)]));
         let chances = |from, to| &world.link(HostIndex(from), HostIndex(to)).duplicate_ppm;
         assert_eq!(*chances(1, 0), [30_000]);
         assert_eq!(*chances(1, 2), [0; 0]);

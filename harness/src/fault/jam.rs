@@ -3,9 +3,9 @@
 //!
 //! As opposed to a partition, whose packets are gone. What TCP sent again meanwhile arrives too.
 
-use fabric::{HostIndex, LinkPolicy};
+use fabric::LinkPolicy;
 
-use super::{Count, Fault, Proof, bend_all_links};
+use super::{Aim, Count, Fault, Proof};
 use crate::world::World;
 
 /// See the module.
@@ -17,27 +17,33 @@ impl Fault for Jam {
         "jam"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
+    fn bend(&self, world: &mut World, aim: &Aim) {
         let added = LinkPolicy {
             jam: true,
             ..LinkPolicy::default()
         };
-        bend_all_links(world, targets, &added);
+        aim.lay(world, added);
     }
 
     fn proof(&self) -> Proof {
         Proof::Packets(Count::Jammed)
     }
+
+    fn is_about_packets(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use fabric::HostIndex;
+
     use super::*;
 
     #[test]
     fn a_jam_is_no_cut_but_reaches_nobody() {
         let mut world = World::healthy(3);
-        Jam.bend(&mut world, &[HostIndex(0)]);
+        Jam.bend(&mut world, &Aim::at(&[HostIndex(0)]));
         assert!(!world.link(HostIndex(0), HostIndex(1)).is_cut());
         assert!(!world.sits_in_majority(HostIndex(0)));
     }

@@ -3,9 +3,7 @@
 //! The host's disk folder and network stay, as when a machine's one service crashes: connection
 //! attempts are refused rather than left without an answer.
 
-use fabric::HostIndex;
-
-use super::{Fault, Proof};
+use super::{Aim, Fault, Proof};
 use crate::world::{Process, World};
 
 /// See the module.
@@ -17,8 +15,8 @@ impl Fault for Kill {
         "kill"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
-        for target in targets {
+    fn bend(&self, world: &mut World, aim: &Aim) {
+        for target in &aim.hosts {
             world.worsen_process(*target, Process::Dead);
         }
     }
@@ -30,12 +28,14 @@ impl Fault for Kill {
 
 #[cfg(test)]
 mod tests {
+    use fabric::HostIndex;
+
     use super::*;
 
     #[test]
     fn only_the_targets_are_dead() {
         let mut world = World::healthy(3);
-        Kill.bend(&mut world, &[HostIndex(1)]);
+        Kill.bend(&mut world, &Aim::at(&[HostIndex(1)]));
         let states: Vec<Process> = (0..3).map(|host| world.process(HostIndex(host))).collect();
         assert_eq!(states, [Process::Running, Process::Dead, Process::Running]);
     }

@@ -3,12 +3,11 @@
 //! The delay is added in each direction of each link of a target, on top of what the network and
 //! other faults already add. A link between two targets gets it once.
 
-use fabric::HostIndex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Proof, bend_all_links};
-use crate::plan::Span;
+use super::{Aim, Fault, Proof};
+use crate::plan::{Share, Span};
 use crate::world::World;
 
 /// An added one-way delay.
@@ -23,6 +22,10 @@ pub struct Latency {
     /// How the delay is drawn; uniform when there is jitter, constant when there is none.
     #[serde(default)]
     pub distribution: Option<Distribution>,
+    /// How much each delay takes after the one before it: 0 % not at all, near 100 % almost the
+    /// same one. As netem's correlation, it also narrows the spread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<Share>,
 }
 
 /// How a delay is drawn.
@@ -45,6 +48,14 @@ impl Latency {
     pub fn as_policy(&self) -> fabric::Latency {
         let mean_us = self.mean.as_micros();
         let jitter_us = self.jitter.map_or(0, Span::as_micros);
+        if let (Some(correlation), Some(distribution)) = (self.correlation, self.drawn_by()) {
+            return fabric::Latency::Correlated {
+                distribution,
+                mean_us,
+                jitter_us,
+                correlation_ppm: correlation.parts_per_million(),
+            };
+        }
         match self.distribution {
             Some(Distribution::Normal) => fabric::Latency::Normal { mean_us, jitter_us },
             Some(Distribution::Pareto) => fabric::Latency::Pareto { mean_us, jitter_us },
@@ -55,17 +66,31 @@ impl Latency {
     }
 }
 
+impl Latency {
+    /// The distribution that has a jitter; none for a constant delay.
+    fn drawn_by(&self) -> Option<fabric::Distribution> {
+        match (self.distribution, self.jitter) {
+            (Some(Distribution::Normal), _) => Some(fabric::Distribution::Normal),
+            (Some(Distribution::Pareto), _) => Some(fabric::Distribution::Pareto),
+            (Some(Distribution::Uniform), _) | (None, Some(_)) => {
+                Some(fabric::Distribution::Uniform)
+            }
+            (Some(Distribution::Constant), _) | (None, None) => None,
+        }
+    }
+}
+
 impl Fault for Latency {
     fn kind(&self) -> &'static str {
         "latency"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
+    fn bend(&self, world: &mut World, aim: &Aim) {
         let added = fabric::LinkPolicy {
             latency: vec![self.as_policy()],
             ..fabric::LinkPolicy::default()
         };
-        bend_all_links(world, targets, &added);
+        aim.lay(world, added);
     }
 
     fn proof(&self) -> Proof {
@@ -73,8 +98,12 @@ impl Fault for Latency {
     }
 
     fn describe(&self) -> String {
+        let correlated = self
+            .correlation
+            .map(|share| format!(", {share} correlated"))
+            .unwrap_or_default();
         match self.jitter {
-            Some(jitter) => format!("+{} ± {jitter}", self.mean),
+            Some(jitter) => format!("+{} ± {jitter}{correlated}", self.mean),
             None => format!("+{}", self.mean),
         }
     }
@@ -87,6 +116,11 @@ impl Fault for Latency {
         if self.distribution == Some(Distribution::Constant) && !jitter.0.is_zero() {
             return Some("`distribution: constant` has no `jitter`".into());
         }
+        if self.correlation.is_some() && jitter.0.is_zero() {
+            return Some(
+                "without `jitter` all delays are alike; give it, or no `correlation`".into(),
+            );
+        }
         let heavy_tailed = matches!(
             self.distribution,
             Some(Distribution::Normal | Distribution::Pareto)
@@ -96,11 +130,17 @@ impl Fault for Latency {
         }
         None
     }
+
+    fn is_about_packets(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use fabric::HostIndex;
 
     use super::*;
 
@@ -110,9 +150,10 @@ mod tests {
             mean: Span(Duration::from_millis(20)),
             jitter: None,
             distribution: None,
+            correlation: None,
         };
         let mut world = World::healthy(3);
-        latency.bend(&mut world, &[HostIndex(0)]);
+        latency.bend(&mut world, &Aim::at(&[HostIndex(0)]));
         let mean = |from, to| world.link(HostIndex(from), HostIndex(to)).mean_latency();
         assert_eq!(mean(0, 1), Duration::from_millis(20));
         assert_eq!(mean(1, 0), Duration::from_millis(20));

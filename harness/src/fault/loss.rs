@@ -4,11 +4,11 @@
 //! independent chances. Bursts follow the model of Gilbert: a link is good, and loses nothing, or
 //! bad, and loses everything; how long it stays bad is the length of a burst.
 
-use fabric::{GilbertElliott, HostIndex, LinkPolicy};
+use fabric::{GilbertElliott, LinkPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Proof, bend_all_links};
+use super::{Aim, Fault, Proof};
 use crate::plan::Share;
 use crate::world::World;
 
@@ -49,7 +49,7 @@ impl Loss {
 
 /// Gilbert's model with this long-run share `s` of loss and this mean burst `b`: the chance to turn
 /// good is `r = 1 / b`, and the one to turn bad `p = r s / (1 - s)`, from `s = p / (p + r)`.
-fn bursts(rate: Share, burst: u16) -> GilbertElliott {
+pub(super) fn bursts(rate: Share, burst: u16) -> GilbertElliott {
     let (share, to_good) = (rate.fraction(), 1.0 / f64::from(burst));
     let to_bad = (to_good * share / (1.0 - share)).min(1.0);
     #[expect(
@@ -71,8 +71,8 @@ impl Fault for Loss {
         "loss"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
-        bend_all_links(world, targets, &self.as_policy());
+    fn bend(&self, world: &mut World, aim: &Aim) {
+        aim.lay(world, self.as_policy());
     }
 
     fn proof(&self) -> Proof {
@@ -95,10 +95,16 @@ impl Fault for Loss {
             _ => super::zero_share("rate", self.rate),
         }
     }
+
+    fn is_about_packets(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use fabric::HostIndex;
+
     use super::*;
 
     #[test]
@@ -108,8 +114,8 @@ mod tests {
             burst: None,
         };
         let mut world = World::healthy(2);
-        half.bend(&mut world, &[HostIndex(0)]);
-        half.bend(&mut world, &[HostIndex(1)]);
+        half.bend(&mut world, &Aim::at(&[HostIndex(0)]));
+        half.bend(&mut world, &Aim::at(&[HostIndex(1)]));
         let share = world.link(HostIndex(0), HostIndex(1)).loss_share();
         assert!((share - 0.75).abs() < 1e-9, "{share}");
     }
@@ -122,7 +128,7 @@ mod tests {
                 burst: Some(burst),
             };
             let mut world = World::healthy(2);
-            loss.bend(&mut world, &[HostIndex(0)]);
+            loss.bend(&mut world, &Aim::at(&[HostIndex(0)]));
             let share = world.link(HostIndex(0), HostIndex(1)).loss_share();
             assert!((share * 100.0 - percent).abs() < 0.02, "{share}");
         }

@@ -3,11 +3,11 @@
 //! A black hole for path MTU discovery (RFC 2923, section 2.1): small messages pass, so hosts find
 //! each other and connect, and whatever is large never arrives.
 
-use fabric::{HostIndex, LinkPolicy};
+use fabric::LinkPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Count, Fault, Proof, bend_all_links};
+use super::{Aim, Count, Fault, Proof};
 use crate::world::World;
 
 /// The least that every host of the internet takes (RFC 791).
@@ -30,12 +30,12 @@ impl Fault for Mtu {
         "mtu"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
+    fn bend(&self, world: &mut World, aim: &Aim) {
         let added = LinkPolicy {
             mtu_bytes: Some(self.bytes),
             ..LinkPolicy::default()
         };
-        bend_all_links(world, targets, &added);
+        aim.lay(world, added);
     }
 
     fn proof(&self) -> Proof {
@@ -56,17 +56,23 @@ impl Fault for Mtu {
             )
         })
     }
+
+    fn is_about_packets(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use fabric::HostIndex;
+
     use super::*;
 
     #[test]
     fn the_smallest_of_several_wins() {
         let mut world = World::healthy(2);
-        Mtu { bytes: 1200 }.bend(&mut world, &[HostIndex(0)]);
-        Mtu { bytes: 600 }.bend(&mut world, &[HostIndex(1)]);
+        Mtu { bytes: 1200 }.bend(&mut world, &Aim::at(&[HostIndex(0)]));
+        Mtu { bytes: 600 }.bend(&mut world, &Aim::at(&[HostIndex(1)]));
         let policy = world.link(HostIndex(1), HostIndex(0));
         assert_eq!(policy.mtu_bytes, Some(600));
     }

@@ -2,9 +2,7 @@
 //!
 //! This is the peer that looks alive and never answers: nothing is refused, everything times out.
 
-use fabric::HostIndex;
-
-use super::{Fault, Proof};
+use super::{Aim, Fault, Proof};
 use crate::world::{Process, World};
 
 /// See the module.
@@ -16,8 +14,8 @@ impl Fault for Pause {
         "pause"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
-        for target in targets {
+    fn bend(&self, world: &mut World, aim: &Aim) {
+        for target in &aim.hosts {
             world.worsen_process(*target, Process::Paused);
         }
     }
@@ -30,13 +28,15 @@ impl Fault for Pause {
 #[cfg(test)]
 mod tests {
     use super::super::Kill;
+    use fabric::HostIndex;
+
     use super::*;
 
     #[test]
     fn a_dead_process_stays_dead_when_paused_too() {
         let mut world = World::healthy(1);
-        Kill.bend(&mut world, &[HostIndex(0)]);
-        Pause.bend(&mut world, &[HostIndex(0)]);
+        Kill.bend(&mut world, &Aim::at(&[HostIndex(0)]));
+        Pause.bend(&mut world, &Aim::at(&[HostIndex(0)]));
         assert_eq!(world.process(HostIndex(0)), Process::Dead);
     }
 }

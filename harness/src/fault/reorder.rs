@@ -1,10 +1,10 @@
 //! Reorder: some packets to and from the targets are held back, so that later ones overtake them.
 
-use fabric::{HostIndex, LinkPolicy};
+use fabric::LinkPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Count, Fault, Proof, bend_all_links};
+use super::{Aim, Count, Fault, Proof};
 use crate::plan::{Share, Span};
 use crate::world::World;
 
@@ -23,7 +23,7 @@ impl Fault for Reorder {
         "reorder"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
+    fn bend(&self, world: &mut World, aim: &Aim) {
         let added = LinkPolicy {
             reorder: vec![fabric::Reorder {
                 share_ppm: self.rate.parts_per_million(),
@@ -31,7 +31,7 @@ impl Fault for Reorder {
             }],
             ..LinkPolicy::default()
         };
-        bend_all_links(world, targets, &added);
+        aim.lay(world, added);
     }
 
     fn proof(&self) -> Proof {
@@ -48,10 +48,16 @@ impl Fault for Reorder {
         }
         super::zero_share("rate", self.rate)
     }
+
+    fn is_about_packets(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use fabric::HostIndex;
+
     use super::*;
 
     #[test]
@@ -61,7 +67,7 @@ mod tests {
             late: "30ms".parse().expect("a span"),
         };
         let mut world = World::healthy(2);
-        fault.bend(&mut world, &[HostIndex(0)]);
+        fault.bend(&mut world, &Aim::at(&[HostIndex(0)]));
         let policy = world.link(HostIndex(0), HostIndex(1));
         assert_eq!(policy.reorder[0].late_us, 30_000);
         assert!(policy.mean_latency().is_zero());

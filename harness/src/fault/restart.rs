@@ -3,9 +3,7 @@
 //! In the world a restart is one more wanted incarnation of the process. It is over when it has
 //! happened, so it stays counted until the end of the run and healing does not take it back.
 
-use fabric::HostIndex;
-
-use super::{Fault, Proof};
+use super::{Aim, Fault, Lasting, Proof};
 use crate::world::World;
 
 /// See the module.
@@ -17,9 +15,9 @@ impl Fault for Restart {
         "restart"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
-        for target in targets {
-            world.add_restart(*target);
+    fn bend(&self, world: &mut World, aim: &Aim) {
+        for target in &aim.hosts {
+            world.host_mut(*target).restarts += 1;
         }
     }
 
@@ -27,21 +25,23 @@ impl Fault for Restart {
         Proof::ProcessExited
     }
 
-    fn is_instant(&self) -> bool {
-        true
+    fn lasting(&self) -> Lasting {
+        Lasting::Instant
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use fabric::HostIndex;
+
     use super::*;
 
     #[test]
     fn two_restarts_count_as_two() {
         let mut world = World::healthy(2);
-        Restart.bend(&mut world, &[HostIndex(0)]);
-        Restart.bend(&mut world, &[HostIndex(0)]);
-        assert_eq!(world.restarts(HostIndex(0)), 2);
-        assert_eq!(world.restarts(HostIndex(1)), 0);
+        Restart.bend(&mut world, &Aim::at(&[HostIndex(0)]));
+        Restart.bend(&mut world, &Aim::at(&[HostIndex(0)]));
+        assert_eq!(world.host(HostIndex(0)).restarts, 2);
+        assert_eq!(world.host(HostIndex(1)).restarts, 0);
     }
 }

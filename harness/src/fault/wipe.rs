@@ -3,9 +3,7 @@
 //! As when a machine's disk is replaced. What the system's set-up had put on the disk before the
 //! first start, for example the registry's key, is there again afterwards.
 
-use fabric::HostIndex;
-
-use super::{Fault, Proof};
+use super::{Aim, Fault, Proof};
 use crate::world::{Process, World};
 
 /// See the module.
@@ -17,10 +15,10 @@ impl Fault for Wipe {
         "wipe"
     }
 
-    fn bend(&self, world: &mut World, targets: &[HostIndex]) {
-        for target in targets {
+    fn bend(&self, world: &mut World, aim: &Aim) {
+        for target in &aim.hosts {
             world.worsen_process(*target, Process::Dead);
-            world.add_wipe(*target);
+            world.host_mut(*target).wipes += 1;
         }
     }
 
@@ -31,13 +29,15 @@ impl Fault for Wipe {
 
 #[cfg(test)]
 mod tests {
+    use fabric::HostIndex;
+
     use super::*;
 
     #[test]
     fn the_targets_are_dead_and_their_disks_empty() {
         let mut world = World::healthy(2);
-        Wipe.bend(&mut world, &[HostIndex(1)]);
-        let wipes = [0, 1].map(|host| world.wipes(HostIndex(host)));
+        Wipe.bend(&mut world, &Aim::at(&[HostIndex(1)]));
+        let wipes = [0, 1].map(|host| world.host(HostIndex(host)).wipes);
         assert_eq!(wipes, [0, 1]);
         assert_eq!(world.process(HostIndex(0)), Process::Running);
         assert_eq!(world.process(HostIndex(1)), Process::Dead);

@@ -8,14 +8,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use fabric::Filter;
 
 use crate::fault::{Count, FaultSpec};
 use crate::host::{HostId, Inventory};
 use crate::plan::{Expect, Network, Verdict};
 
 /// The version of the event format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One line of the history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,7 +40,22 @@ pub enum EventKind {
     /// A host's process changed state.
     HostChanged { host: HostId, state: HostState },
     /// A fault became active, aimed at these hosts.
-    FaultStarted { fault: usize, targets: Vec<HostId> },
+    FaultStarted {
+        /// Which one.
+        fault: usize,
+        /// Whom it hits.
+        targets: Vec<HostId>,
+        /// The links that it is narrowed to; absent when it is about all links of the targets.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        links: Option<Vec<(HostId, HostId)>>,
+    },
+    /// From now on the fault hits these of its targets, each as often as it is hit so far.
+    FaultTurned {
+        /// Which one.
+        fault: usize,
+        /// Whom it hits now.
+        hits: Vec<HostId>,
+    },
     /// A fault ended.
     FaultStopped { fault: usize },
     /// The world's links and processes were brought to what is wanted.
@@ -132,7 +150,13 @@ pub struct ScheduledFault {
     pub fault: FaultSpec,
     /// The targets as the plan says them.
     pub aimed_at: String,
-    /// When it shall start, microseconds after the start of the clock.
+    /// The packets that it is narrowed to.
+    #[serde(default, skip_serializing_if = "Filter::matches_all")]
+    pub filter: Filter,
+    /// The rule by which it starts, in words, when that is no time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<String>,
+    /// When it shall start, microseconds after the start of the clock; 0 when a rule says it.
     pub start_us: u64,
     /// When it shall end; absent when the final heal ends it or it is instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,6 +199,13 @@ pub enum HostState {
     Wiped {
         /// Files that were there and are gone.
         files: u64,
+    },
+    /// Its disk went back to what was synced, while its process did not run.
+    PowerLost {
+        /// Files that have changed by it.
+        files: u64,
+        /// Bytes that were written and are gone.
+        bytes: u64,
     },
     /// It ended.
     Exited {
@@ -225,7 +256,9 @@ pub enum Purpose {
 }
 
 /// What an operation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
     /// Takes a new name.
@@ -331,6 +364,34 @@ pub struct Evidence {
     /// What the mean should have been on those links, microseconds, all active faults counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_delay_us: Option<u64>,
+    /// The wall clocks that were read; absent for other faults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockEvidence>,
+    /// The operations that were started; absent for other faults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadEvidence>,
+}
+
+/// Wall clocks read, at the moment at which they were to be most wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockEvidence {
+    /// Targets whose clock was read.
+    pub hosts: u32,
+    /// How much more than the true time they were to show, microseconds; the mean.
+    pub asked_us: i64,
+    /// How much more they showed, microseconds; the mean.
+    pub read_us: i64,
+}
+
+/// Operations of the workload while a fault of the load was active.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadEvidence {
+    /// Operations started.
+    pub operations: u64,
+    /// Operations that the load asked for, as the mean of the arrivals.
+    pub asked: u64,
+    /// Operations that there would have been without the fault.
+    pub calm: u64,
 }
 
 /// Resources used by the run.

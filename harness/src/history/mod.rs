@@ -12,9 +12,12 @@ mod read;
 
 pub use error::HistoryError;
 pub use event::{
-    Answer, Completion, ErrorKind, Event, EventKind, Evidence, FORMAT, HostState, HostUsage,
-    Invocation, OperationId, OperationKind, Outcome, Phase, Purpose, RunHeader, ScheduledFault,
-    Usage,
+    Answer, ClockEvidence, Completion, ErrorKind, Event, EventKind, Evidence, FORMAT, HostState,
+    HostUsage, Invocation, LoadEvidence, OperationId, OperationKind, Outcome, Phase, Purpose,
+    RunHeader, ScheduledFault, Usage,
 };
 pub use read::{FaultRun, History, Operation};
 pub use writer::{EventSink, HistoryWriter, WriterError};
+
+#[cfg(test)]
+pub use writer::detached_sink;

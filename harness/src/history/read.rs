@@ -81,8 +81,26 @@ pub struct FaultRun {
     pub stopped_us: Option<u64>,
     /// Whom it hit.
     pub targets: Vec<HostId>,
+    /// The links that it was narrowed to; none when it was about all links of the targets.
+    pub links: Option<Vec<(HostId, HostId)>>,
+    /// Whom it hit from which moment on, when it came and went within its time.
+    pub turns: Vec<(u64, Vec<HostId>)>,
     /// What was measured.
     pub evidence: Option<Evidence>,
+}
+
+impl FaultRun {
+    /// Whom it hit at a moment, each as often as it had been hit by then.
+    #[must_use]
+    pub fn hits_at(&self, at_us: u64) -> &[HostId] {
+        let after = self
+            .turns
+            .partition_point(|(turned_us, _)| *turned_us <= at_us);
+        match after.checked_sub(1) {
+            Some(last) => &self.turns[last].1,
+            None => &self.targets,
+        }
+    }
 }
 
 /// A whole history, indexed.
@@ -211,10 +229,18 @@ impl Reader {
             EventKind::HostChanged { host, state } => {
                 history.hosts.entry(host).or_default().push((at_us, state));
             }
-            EventKind::FaultStarted { fault, targets } => {
+            EventKind::FaultStarted {
+                fault,
+                targets,
+                links,
+            } => {
                 let run = fault_run(history, line, fault)?;
                 run.started_us = Some(at_us);
                 run.targets = targets;
+                run.links = links;
+            }
+            EventKind::FaultTurned { fault, hits } => {
+                fault_run(history, line, fault)?.turns.push((at_us, hits));
             }
             EventKind::FaultStopped { fault } => {
                 fault_run(history, line, fault)?.stopped_us = Some(at_us);

@@ -40,6 +40,14 @@ pub struct EventSink {
     origin: Instant,
 }
 
+/// A sink whose events nobody writes, for tests; they can be received.
+#[cfg(test)]
+pub fn detached_sink() -> (EventSink, mpsc::Receiver<Event>) {
+    let (sender, receiver) = mpsc::channel(QUEUE_EVENTS);
+    let origin = Instant::now();
+    (EventSink { sender, origin }, receiver)
+}
+
 impl EventSink {
     /// Microseconds since the start of the run.
     #[must_use]
@@ -51,6 +59,12 @@ impl EventSink {
     #[must_use]
     pub fn at_us(&self, moment: Instant) -> u64 {
         u64::try_from(moment.saturating_duration_since(self.origin).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The start of the run.
+    #[must_use]
+    pub fn origin(&self) -> Instant {
+        self.origin
     }
 
     /// The moment that is this many microseconds after the start of the run.

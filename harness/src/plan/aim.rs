@@ -116,6 +116,7 @@ impl<'a> Members<'a> {
             | Targets::One(of)
             | Targets::Minority(of)
             | Targets::Majority(of) => whole(of),
+            Targets::ReplicasOf(_) => None,
         }
     }
 
@@ -135,6 +136,10 @@ impl<'a> Members<'a> {
             Targets::One(of) => self.largest(of).map(|all| all.min(1)),
             Targets::Minority(of) => self.largest(of).map(|all| all.saturating_sub(1) / 2),
             Targets::Majority(of) => self.largest(of).map(|all| all / 2 + 1),
+            Targets::ReplicasOf(_) => {
+                let held_by = self.system.replicas.min(self.system.mirrors);
+                (held_by > 0).then_some(held_by.into())
+            }
         }
     }
 
@@ -168,6 +173,7 @@ impl<'a> Members<'a> {
             Targets::Minority(of) => {
                 self.with_choice(of, path, "minority", self.minority(of, path))
             }
+            Targets::ReplicasOf(name) => held(name, path).into_iter().collect(),
         }
     }
 
@@ -218,4 +224,16 @@ impl<'a> Members<'a> {
             .chain([Path::from("system.mirrors")])
             .collect()
     }
+}
+
+/// The longest name that a system may hold, in this harness.
+const NAME_MAX: usize = 64;
+
+/// The problem with a name whose holders are meant.
+fn held(name: &str, path: &Path) -> Option<Problem> {
+    let valid = (1..=NAME_MAX).contains(&name.len()) && !name.contains(char::is_whitespace);
+    let message = format!("`{}` cannot be a registered name", name.escape_debug());
+    let help = "write a name as clients register it; those of the workload are `name-00000`, \
+                `name-00001` and so on";
+    (!valid).then(|| Problem::error(path.key("replicas-of"), message, help))
 }

@@ -5,12 +5,14 @@
 
 use super::inventory::{self, GROUPS, MIRRORS};
 use super::limits::{Bytes, Limits};
+use super::network::Network;
 use super::path::Path;
 use super::problem::Problem;
 use super::spec::{
-    Availability, Cohort, Expect, Network, Plan, Popularity, Quantiles, System, Workload,
+    Availability, Cohort, Expect, Plan, Popularity, Quantiles, Starts, System, Workload,
 };
 use super::units::Rate;
+use super::whom::unknown_bug;
 use super::{aim, spans, timeline};
 
 /// The most nodes of a plan, cohorts included.
@@ -95,6 +97,7 @@ fn system(system: &System) -> Vec<Problem> {
     for (position, cohort) in system.cohorts.iter().enumerate() {
         problems.extend(one_cohort(system, position, cohort));
     }
+    problems.extend(nobody_at_first(system));
     problems.extend(mirrors(system));
     problems.extend(limits(&system.limits));
     if nodes(system) <= NODES_MAX {
@@ -202,6 +205,20 @@ fn is_host(system: &System, name: &str) -> bool {
     (1..=size).contains(&number.parse().unwrap_or(0))
 }
 
+/// The problem with a system whose nodes all join later.
+fn nobody_at_first(system: &System) -> Option<Problem> {
+    let late = system
+        .cohorts
+        .iter()
+        .filter(|one| one.starts == Starts::Later);
+    let late: u32 = late.map(|one| u32::from(one.count)).sum();
+    (late > 0 && late == nodes(system)).then(|| {
+        let help = "write for example `nodes: 9`: those that are there from the start";
+        let message = "no node is there from the start";
+        Problem::error(Path::from("system"), message, help).relying_on(node_paths())
+    })
+}
+
 fn mirrors(system: &System) -> Vec<Problem> {
     let System {
         mirrors, replicas, ..
@@ -231,8 +248,18 @@ fn bugs(system: &System) -> Vec<Problem> {
     let names = inventory::names(system);
     let members = aim::Members::new(system, &names);
     let mut problems = Vec::new();
-    for name in system.bugs.keys() {
+    let of_cohorts = system
+        .cohorts
+        .iter()
+        .enumerate()
+        .flat_map(|(position, cohort)| {
+            let path = Path::from("system.cohorts").item(position).key("bugs");
+            named(&cohort.bugs, &path)
+        });
+    problems.extend(of_cohorts);
+    for (name, bugs) in &system.bugs {
         let path = Path::from("system.bugs").key(name);
+        problems.extend(named(bugs, &path));
         if name == MIRRORS {
             let message = "who is a mirror is not known when the bugs are planted";
             let help = "name a cohort or hosts instead";
@@ -244,8 +271,19 @@ fn bugs(system: &System) -> Vec<Problem> {
     problems
 }
 
+/// The problems with the names of bugs, one by one.
+fn named(bugs: &[String], path: &Path) -> Vec<Problem> {
+    let problem = |(number, name): (usize, &String)| unknown_bug(name, path.item(number));
+    bugs.iter().enumerate().filter_map(problem).collect()
+}
+
 fn network(network: &Network) -> Vec<Problem> {
     let latency = network.latency.unwrap_or_default();
+    if network.profile.is_some() && network.latency.is_none() && network.jitter.is_some() {
+        let message = "`jitter` without `latency` would replace the latency of the profile";
+        let help = "write the `latency` too, or remove `jitter`";
+        return vec![Problem::error(Path::from("network.jitter"), message, help)];
+    }
     let jitter = network.jitter.unwrap_or_default();
     let problem = || {
         let message = format!("`jitter` is {jitter}, more than the `latency` of {latency}");

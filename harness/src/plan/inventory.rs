@@ -6,7 +6,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::spec::{Plan, System};
+use super::spec::{Plan, Starts, System};
 use crate::host::{HostId, HostInfo, Inventory};
 
 /// The group whose members only the running system knows.
@@ -19,6 +19,13 @@ const NETWORK: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
 /// All hosts of a checked plan.
 #[must_use]
 pub fn inventory(plan: &Plan) -> Inventory {
+    let late: Vec<&str> = plan
+        .system
+        .cohorts
+        .iter()
+        .filter(|cohort| cohort.starts == Starts::Later)
+        .map(|cohort| cohort.name.as_str())
+        .collect();
     let hosts = names(&plan.system)
         .into_iter()
         .zip(1..)
@@ -27,8 +34,10 @@ pub fn inventory(plan: &Plan) -> Inventory {
                 "registry" => vec!["registry".to_owned(), "all".to_owned()],
                 _ => vec!["nodes".to_owned(), "all".to_owned()],
             };
+            let joins = cohort.as_deref().is_some_and(|name| late.contains(&name));
             groups.extend(cohort);
             HostInfo {
+                joins,
                 serves_clients: name != "registry",
                 address: Ipv4Addr::from_bits(NETWORK.to_bits() + number),
                 id: HostId(name),

@@ -5,13 +5,19 @@
 //!
 //! `locate` reads the text into a `tree` whose keys and values know their place, `set` overrides
 //! parts of it, `decode` makes it a [`Plan`] and mends what does not fit so that it can go on,
-//! `check` with `timeline`, `spans` and `aim` judges what the plan means. Only the tree knows
-//! lines.
+//! `check` with `form`, `timeline`, `spans`, `whom` and `aim` judges what the plan means. Only the
+//! tree knows lines.
+//! `placed` lays the timeline out: groups opened, repetitions written out.
 
 mod limits;
+mod links;
+mod network;
 mod spec;
 mod targets;
 mod units;
+mod when;
+
+mod placed;
 
 mod inventory;
 
@@ -29,9 +35,11 @@ mod decode;
 
 mod aim;
 mod check;
+mod form;
 mod problem;
 mod spans;
 mod timeline;
+mod whom;
 
 mod parse;
 
@@ -46,12 +54,16 @@ pub use check::NODES_MAX;
 pub use error::{Mistake, PlanError, Severity, Style};
 pub use inventory::inventory;
 pub use limits::{Bytes, Cpus, Limits};
+pub use links::{Links, LinksBetween};
 pub(crate) use nearest::nearest;
+pub use network::Network;
 pub use parse::{LoadedPlan, load, load_str};
+pub use placed::{Placed, Start, as_written, placed};
 pub use schema::schema;
 pub use spec::{
-    Availability, Cohort, Expect, LatencyBound, Network, Plan, Popularity, Quantiles, Rates, Step,
-    System, Verdict, Workload,
+    Availability, Cohort, Expect, LatencyBound, Plan, Popularity, Protocol, Quantiles, Rates,
+    Starts, Step, StepPhase, System, Verdict, Workload,
 };
 pub use targets::Targets;
-pub use units::{Bitrate, Rate, Share, Span};
+pub use units::{Bitrate, Drift, Offset, Rate, Share, Span};
+pub use when::{AvailabilityWhen, Compared, StateWhen, When};

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use fabric::policy::LATENCY_US_MAX;
 
+use super::network::Network;
 use super::path::Path;
+use super::placed::as_written;
 use super::problem::Problem;
-use super::spec::{LatencyBound, Network, Plan, Step};
+use super::spec::{LatencyBound, Plan};
 use super::units::Span;
 use crate::fault::FaultSpec;
 
@@ -44,7 +46,7 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
         ));
     }
     problems.extend(network(&plan.network));
-    problems.extend(delays(&plan.timeline));
+    problems.extend(delays(plan));
     problems.extend(latency_bounds(&plan.expect.latency));
     problems
 }
@@ -58,14 +60,15 @@ pub fn too_long(path: Path, span: Option<Span>) -> Option<Problem> {
 
 /// The problem with a step that lasts for so long that the timeline is beyond the limit, although
 /// each of its times is not.
-pub fn ends_too_late(step: &Step, path: &Path) -> Option<Problem> {
-    let lasts = step.lasts.filter(|lasts| *lasts <= SPAN_MAX)?;
-    let end = Span(step.at.0.saturating_add(lasts.0));
-    (step.at <= SPAN_MAX && end > SPAN_MAX).then(|| {
+pub fn ends_too_late(at: Span, lasts: Option<Span>, path: &Path) -> Option<Problem> {
+    let lasts = lasts.filter(|lasts| *lasts <= SPAN_MAX).unwrap_or_default();
+    let end = Span(at.0.saturating_add(lasts.0));
+    let key = if at <= SPAN_MAX { "for" } else { "at" };
+    (end > SPAN_MAX && (at <= SPAN_MAX || path.0.len() > 2)).then(|| {
         let message = format!("the step would end at {end}, and the timeline after it");
         let help =
             format!("no timeline may be longer than {SPAN_HOURS_MAX}h: end the step earlier");
-        Problem::error(path.key("for"), message, help).relying_on([path.key("at")])
+        Problem::error(path.key(key), message, help).relying_on([path.key("at")])
     })
 }
 
@@ -84,11 +87,12 @@ fn network(network: &Network) -> impl Iterator<Item = Problem> {
     latency.into_iter().chain(jitter)
 }
 
-fn delays(timeline: &[Step]) -> Vec<Problem> {
+fn delays(plan: &Plan) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (number, step) in timeline.iter().enumerate() {
-        let fault = || Path::from("timeline").item(number).key("fault");
-        match &step.fault {
+    let placed = as_written(plan);
+    for one in placed.iter().filter(|one| one.repetition == 0) {
+        let fault = || one.path.key("fault");
+        match one.fault {
             FaultSpec::Latency(latency) => {
                 let path = fault().key("latency");
                 problems.extend(too_slow(path.key("mean"), Some(latency.mean)));

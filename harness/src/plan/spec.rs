@@ -11,8 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
+use super::links::Links;
+use super::network::Network;
 use super::targets::Targets;
-use super::units::{Bitrate, Rate, Share, Span};
+use super::units::{Rate, Share, Span};
+use super::when::When;
 use crate::fault::FaultSpec;
 
 /// A whole plan.
@@ -106,24 +109,20 @@ pub struct Cohort {
     /// Bugs planted in each of them.
     #[serde(default)]
     pub bugs: Vec<String>,
+    /// Whether they are there from the start, or are started by the fault `join`.
+    #[serde(default)]
+    pub starts: Starts,
 }
 
-/// The state of every link before any fault; latency is one-way.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Network {
-    /// Mean one-way delay.
-    #[serde(default)]
-    pub latency: Option<Span>,
-    /// Half-width of the uniform jitter around the mean.
-    #[serde(default)]
-    pub jitter: Option<Span>,
-    /// Share of packets lost, independently.
-    #[serde(default)]
-    pub loss: Option<Share>,
-    /// Bit rate of each direction of each link.
-    #[serde(default)]
-    pub bandwidth: Option<Bitrate>,
+/// When the hosts of a cohort are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Starts {
+    /// From the start of the run.
+    #[default]
+    Now,
+    /// When the fault `join` starts them.
+    Later,
 }
 
 /// What the clients do.
@@ -171,22 +170,78 @@ pub enum Popularity {
     Zipf(f64),
 }
 
-/// One fault of the timeline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// One item of the timeline: a fault, or a group of steps (`sequence`, `parallel`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// A name for reports; `kind-N` when absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// When it starts, counted from the start of the clock.
-    pub at: Span,
+    /// When it starts, counted from the start of the clock; within a sequence, how long after the
+    /// step before has ended; with `when`, from when on that is watched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Span>,
+    /// Start when this is observed, at most once. Needs a `duration` of the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
     /// How long it is active; without it, until the final heal.
-    #[serde(default, rename = "for")]
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub lasts: Option<Span>,
+    /// Start it again and again, this long after its last start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
+    /// How often it starts with `every`; without it, until the end of the plan's `duration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub times: Option<u32>,
+    /// By how much each start is earlier or later, at most; drawn with the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Span>,
+    /// `heal`: `at` counts from the final heal, and the step is part of the recovery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<StepPhase>,
     /// The hosts that it is aimed at.
-    pub targets: Targets,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Targets>,
+    /// The links that it is aimed at, instead of all links of the targets; for faults of packets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+    /// Only packets from or to this TCP or UDP port; for faults of packets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// Only packets of this protocol; for faults of packets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
     /// What it does.
-    pub fault: FaultSpec,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultSpec>,
+    /// Steps that start one after another, each when the one before has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequence: Vec<Step>,
+    /// Steps that start together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parallel: Vec<Step>,
+}
+
+/// A phase of the run that a step can belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StepPhase {
+    /// The recovery after the timeline.
+    Heal,
+}
+
+/// A protocol of packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// ICMP, so also the echo requests of `ping`.
+    Icmp,
 }
 
 /// What must hold; everything is judged on owed operations unless the key says otherwise.
@@ -284,15 +339,4 @@ fn default_deadline() -> Span {
 
 fn default_settle() -> Span {
     Span(Duration::from_secs(30))
-}
-
-impl Step {
-    /// Its name in reports: the given one, or its kind and its number in the timeline from 1.
-    #[must_use]
-    pub fn name(&self, number: usize) -> String {
-        let kind = self.fault.inner().kind();
-        self.id
-            .clone()
-            .unwrap_or_else(|| format!("{kind}-{}", number + 1))
-    }
 }

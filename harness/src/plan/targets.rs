@@ -35,14 +35,27 @@ pub enum Targets {
     Minority(Box<Targets>),
     /// The smallest number that is more than half, drawn with the seed.
     Majority(Box<Targets>),
+    /// The hosts that hold this name, as the system says when the fault fires.
+    ReplicasOf(String),
 }
 
+/// What the group of the hosts that hold a name is called, before the name.
+const REPLICAS_OF: &str = "replicas of ";
+
 /// The keys of the map form, for messages.
-const KEYS: &[&str] = &["count", "percent", "of", "one", "minority", "majority"];
+const KEYS: &[&str] = &[
+    "count",
+    "percent",
+    "of",
+    "one",
+    "minority",
+    "majority",
+    "replicas-of",
+];
 
 /// The refusal of a map that makes no choice or several.
 const ONE_CHOICE: &str = "it is not clear who is meant; give exactly one of `count` with `of`, \
-                          `percent` with `of`, `one`, `minority`, `majority`";
+                          `percent` with `of`, `one`, `minority`, `majority`, `replicas-of`";
 
 impl Targets {
     /// Every host or group named anywhere in the description.
@@ -56,7 +69,29 @@ impl Targets {
             | Targets::One(of)
             | Targets::Minority(of)
             | Targets::Majority(of) => of.names(),
+            Targets::ReplicasOf(_) => vec![],
         }
+    }
+
+    /// Every name in the description whose holders are meant.
+    #[must_use]
+    pub fn held_names(&self) -> Vec<&str> {
+        match self {
+            Targets::Named(_) => vec![],
+            Targets::List(list) => list.iter().flat_map(Targets::held_names).collect(),
+            Targets::Count(_, of)
+            | Targets::Percent(_, of)
+            | Targets::One(of)
+            | Targets::Minority(of)
+            | Targets::Majority(of) => of.held_names(),
+            Targets::ReplicasOf(name) => vec![name],
+        }
+    }
+
+    /// What the group of the hosts that hold a name is called.
+    #[must_use]
+    pub fn replicas_group(name: &str) -> String {
+        format!("{REPLICAS_OF}{name}")
     }
 
     /// The hosts meant, in index order. `members` says who a name stands for right now.
@@ -77,6 +112,7 @@ impl Targets {
                 pick(of.draw(members, rng), |all| all.saturating_sub(1) / 2, rng)
             }
             Targets::Majority(of) => pick(of.draw(members, rng), |all| all / 2 + 1, rng),
+            Targets::ReplicasOf(name) => members(&Targets::replicas_group(name)),
         };
         hosts.sort_unstable();
         hosts.dedup();
@@ -122,6 +158,7 @@ impl fmt::Display for Targets {
             Targets::One(of) => write!(formatter, "one of {of}"),
             Targets::Minority(of) => write!(formatter, "a minority of {of}"),
             Targets::Majority(of) => write!(formatter, "a majority of {of}"),
+            Targets::ReplicasOf(name) => formatter.write_str(&Targets::replicas_group(name)),
         }
     }
 }
@@ -151,6 +188,11 @@ impl Serialize for Targets {
             Targets::One(of) => single(serializer, "one", of),
             Targets::Minority(of) => single(serializer, "minority", of),
             Targets::Majority(of) => single(serializer, "majority", of),
+            Targets::ReplicasOf(name) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("replicas-of", name)?;
+                map.end()
+            }
         }
     }
 }
@@ -170,7 +212,7 @@ impl<'de> Visitor<'de> for TargetsVisitor {
         formatter.write_str(
             "a host, a group, a list of them, or one of `{count: 3, of: nodes}`, \
              `{percent: 30%, of: nodes}`, `{one: mirrors}`, `{minority: mirrors}`, \
-             `{majority: mirrors}`",
+             `{majority: mirrors}`, `{replicas-of: NAME}`",
         )
     }
 
@@ -199,6 +241,7 @@ impl<'de> Visitor<'de> for TargetsVisitor {
                 "one" => choices.push(Targets::One(map.next_value()?)),
                 "minority" => choices.push(Targets::Minority(map.next_value()?)),
                 "majority" => choices.push(Targets::Majority(map.next_value()?)),
+                "replicas-of" => choices.push(Targets::ReplicasOf(map.next_value()?)),
                 other => return Err(de::Error::unknown_field(other, KEYS)),
             }
         }
@@ -226,6 +269,7 @@ impl JsonSchema for Targets {
         let targets = generator.subschema_for::<Targets>();
         let share = generator.subschema_for::<Share>();
         let number = json_schema!({ "type": "integer", "minimum": 1 });
+        let name = json_schema!({ "type": "string" });
         let choice = |key: &str, value: &Schema, what: &str| {
             json_schema!({
                 "description": what,
@@ -262,6 +306,7 @@ impl JsonSchema for Targets {
                 choice("one", &targets, "One, drawn with the seed."),
                 choice("minority", &targets, "The largest number that is less than half."),
                 choice("majority", &targets, "The smallest number that is more than half."),
+                choice("replicas-of", &name, "The hosts that hold this name, when it fires."),
             ],
         })
     }
@@ -296,6 +341,7 @@ mod tests {
             "{of: {majority: all}, percent: 30%}",
             "{one: mirrors}",
             "{minority: [node-1, old]}",
+            "{one: {replicas-of: name-00001}}",
         ] {
             let read: Targets = serde_yaml::from_str(form).expect("valid");
             let written = serde_yaml::to_string(&read).expect("plain values");

@@ -115,7 +115,7 @@ timeline:
      8 |   - { for: 10s, targets: { minority: mirrors }, fault: { latency: { meen: 300ms } } }
        :                                                                     ^^^^
        `----
-      help: did you mean `mean`? valid here: `mean`, `jitter`, `distribution`
+      help: did you mean `mean`? valid here: `mean`, `jitter`, `distribution`, `correlation`
 
     5 mistakes in plan.yaml; nothing was started
     ");
@@ -188,15 +188,15 @@ fn values_of_the_wrong_kind_are_shown_where_they_stand() {
     });
     insta::assert_snapshot!(shown.concat(), @r"
     fault: latency
-      7:50 timeline[0].fault: `latency` needs parameters / write `fault: {latency: …}`, where `…` is a map with keys of `mean`, `jitter`, `distribution`
+      7:50 timeline[0].fault: `latency` needs parameters / write `fault: {latency: …}`, where `…` is a map with keys of `mean`, `jitter`, `distribution`, `correlation`
     fault: { kill: {} }
       7:50 timeline[0].fault: `kill` takes no parameters / write `fault: kill`
     fault: 5
-      7:50 timeline[0].fault: `fault` cannot be `5` / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`, `bandwidth`, `duplicate`, `reorder`, `corrupt`, `reset`, `mtu`, `jam`
+      7:50 timeline[0].fault: `fault` cannot be `5` / write one of `kill`, `restart`, `crash`, `crash-loop`, `rolling-restart`, `mass-restart`, `pause`, `churn`, `join`, `leave`, `wipe`, `power-loss`, `disk-full`, `disk-slow`, `disk-read-only`, `cpu`, `memory`, `files`, `clock`, `bug`, `partition`, `flap`, `latency`, `loss`, `bandwidth`, `duplicate`, `reorder`, `corrupt`, `reset`, `mtu`, `jam`, `profile`, `load`, `flash-crowd`
     fault:
-      7:43 timeline[0].fault: `fault` has no value / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`, `bandwidth`, `duplicate`, `reorder`, `corrupt`, `reset`, `mtu`, `jam`
+      7:5 timeline[0]: the key `fault` is missing here / add `fault`: what happens, like `kill` or `{latency: {mean: 20ms}}`, or give `sequence` or `parallel` with steps
     fault: {}
-      7:50 timeline[0].fault: `fault` cannot be an empty map / write one of `kill`, `restart`, `pause`, `wipe`, `partition`, `latency`, `loss`, `bandwidth`, `duplicate`, `reorder`, `corrupt`, `reset`, `mtu`, `jam`
+      7:50 timeline[0].fault: `fault` cannot be an empty map / write one of `kill`, `restart`, `crash`, `crash-loop`, `rolling-restart`, `mass-restart`, `pause`, `churn`, `join`, `leave`, `wipe`, `power-loss`, `disk-full`, `disk-slow`, `disk-read-only`, `cpu`, `memory`, `files`, `clock`, `bug`, `partition`, `flap`, `latency`, `loss`, `bandwidth`, `duplicate`, `reorder`, `corrupt`, `reset`, `mtu`, `jam`, `profile`, `load`, `flash-crowd`
     fault: { loss: {} }
       7:58 timeline[0].fault.loss.rate: the key `rate` is missing here / add `rate`: a share with its sign, like `2%`
     fault: { loss: { rate: 3 } }
@@ -207,16 +207,16 @@ fn values_of_the_wrong_kind_are_shown_where_they_stand() {
       7:11 timeline[0].at: `at` cannot be `5` / write a duration with its unit, like `300ms` or `10s`
     targets: { count: x, of: 5 }
       7:42 timeline[0].targets.count: `count` cannot be `x` / write a whole number, 0 or more
-      7:49 timeline[0].targets.of: `of` cannot be `5` / write a host, a group, a list of them, or one of `{count: 3, of: nodes}`, `{percent: 30%, of: nodes}`, `{one: mirrors}`, `{minority: mirrors}`, `{majority: mirrors}`
+      7:49 timeline[0].targets.of: `of` cannot be `5` / write a host, a group, a list of them, or one of `{count: 3, of: nodes}`, `{percent: 30%, of: nodes}`, `{one: mirrors}`, `{minority: mirrors}`, `{majority: mirrors}`, `{replicas-of: NAME}`
     targets: { count: 3 }
-      7:33 timeline[0].targets.of: the key `of` is missing here / add `of`: a host, a group, a list of them, or one of `{count: 3, of: nodes}`, `{percent: 30%, of: nodes}`, `{one: mirrors}`, `{minority: mirrors}`, `{majority: mirrors}`
+      7:33 timeline[0].targets.of: the key `of` is missing here / add `of`: a host, a group, a list of them, or one of `{count: 3, of: nodes}`, `{percent: 30%, of: nodes}`, `{one: mirrors}`, `{minority: mirrors}`, `{majority: mirrors}`, `{replicas-of: NAME}`
     targets: { count: 3, one: nodes }
-      7:33 timeline[0].targets: it is not clear who is meant / give exactly one of `count` with `of`, `percent` with `of`, `one`, `minority`, `majority`
+      7:33 timeline[0].targets: it is not clear who is meant / give exactly one of `count` with `of`, `percent` with `of`, `one`, `minority`, `majority`, `replicas-of`
     targets: [registry, 7]
-      7:44 timeline[0].targets[1]: an item of `targets` cannot be `7` / write a host, a group, a list of them, or one of `{count: 3, of: nodes}`, `{percent: 30%, of: nodes}`, `{one: mirrors}`, `{minority: mirrors}`, `{majority: mirrors}`
+      7:44 timeline[0].targets[1]: an item of `targets` cannot be `7` / write a host, a group, a list of them, or one of `{count: 3, of: nodes}`, `{percent: 30%, of: nodes}`, `{one: mirrors}`, `{minority: mirrors}`, `{majority: mirrors}`, `{replicas-of: NAME}`
       - 7\n  - for: 2s\n
-      8:5 timeline[1]: an item of `timeline` cannot be `7` / write a map with keys of `id`, `at`, `for`, `targets`, `fault`
-      9:5 timeline[2].at: the key `at` is missing here / add `at`: a duration with its unit, like `300ms` or `10s`
+      8:5 timeline[1]: an item of `timeline` cannot be `7` / write a map with keys of `id`, `at`, `when`, `for`, `every`, `times`, `jitter`, `phase`, `targets`, `links`, `port`, `protocol`, `fault`, `sequence`, `parallel`
+      9:5 timeline[2]: the key `at` is missing here / add `at`: a duration with its unit, like `300ms` or `10s`
     nodes: 70000
       3:18 system.nodes: `nodes` cannot be `70000` / write a whole number from 0 to 65535
     nodes:
@@ -244,7 +244,8 @@ fn what_only_follows_from_a_mistake_is_not_reported() {
 fn an_override_is_applied_before_decoding_and_its_mistakes_are_shown_in_it() {
     let loaded = plan(CENTRAL_OUTAGE, &["system.mirrors=0", "timeline.0.at=5s"]).expect("valid");
     assert_eq!(loaded.plan.system.mirrors, 0);
-    assert_eq!(loaded.plan.timeline[0].at.to_string(), "5s");
+    let at = loaded.plan.timeline[0].at.expect("written");
+    assert_eq!(at.to_string(), "5s");
     assert!(
         loaded
             .text

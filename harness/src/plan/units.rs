@@ -33,7 +33,41 @@ pub struct Bitrate {
     bits_per_second: u64,
 }
 
+/// A difference from the true time, written like `+5m`, `-1h 30m`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Offset {
+    nanos: i64,
+}
+
+/// How much faster than it should something runs, written like `+1%`, `-200ppm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Drift {
+    parts_per_billion: i64,
+}
+
+impl Offset {
+    /// Nanoseconds; positive is late.
+    #[must_use]
+    pub const fn nanos(self) -> i64 {
+        self.nanos
+    }
+}
+
+impl Drift {
+    /// Parts per billion; positive is fast.
+    #[must_use]
+    pub const fn parts_per_billion(self) -> i64 {
+        self.parts_per_billion
+    }
+}
+
 impl Span {
+    /// A length of time in milliseconds.
+    #[must_use]
+    pub const fn from_millis(ms: u64) -> Span {
+        Span(Duration::from_millis(ms))
+    }
+
     /// Whole microseconds.
     #[must_use]
     pub fn as_micros(self) -> u64 {
@@ -172,6 +206,97 @@ impl FromStr for Bitrate {
     }
 }
 
+/// The largest difference from the true time: ten years.
+const OFFSET_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// The most that a clock may drift, parts per billion: half.
+const DRIFT_MAX: f64 = 5e8;
+
+/// The text without its sign, and whether it is negative.
+fn signed(text: &str) -> (&str, bool) {
+    let text = text.trim();
+    match text.strip_prefix('-') {
+        Some(rest) => (rest, true),
+        None => (text.strip_prefix('+').unwrap_or(text), false),
+    }
+}
+
+impl FromStr for Offset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (length, negative) = signed(text);
+        let length = humantime::parse_duration(length)
+            .map_err(|_| format!("`{text}` is not an offset; write it like `+5m` or `-1h`"))?;
+        if length > OFFSET_MAX {
+            return Err(format!(
+                "`{text}` is not an offset: it must be at most ten years"
+            ));
+        }
+        let nanos = i64::try_from(length.as_nanos()).expect("ten years in nanoseconds fit");
+        Ok(Offset {
+            nanos: if negative { -nanos } else { nanos },
+        })
+    }
+}
+
+impl FromStr for Drift {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a drift; write it like `+1%` or `-200ppm`");
+        let (rest, negative) = signed(text);
+        let (number, factor) = match (rest.strip_suffix('%'), rest.strip_suffix("ppm")) {
+            (Some(number), _) => (number, 1e7),
+            (None, Some(number)) => (number, 1e3),
+            (None, None) => return Err(wrong()),
+        };
+        let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+        let parts = (number * factor).round();
+        if !(0.0..=DRIFT_MAX).contains(&parts) {
+            return Err(format!("`{text}` is not a drift: it must be at most 50%"));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be at most 5e8")]
+        let parts = parts as i64;
+        Ok(Drift {
+            parts_per_billion: if negative { -parts } else { parts },
+        })
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.nanos < 0 { '-' } else { '+' };
+        let length = Duration::from_nanos(self.nanos.unsigned_abs());
+        write!(formatter, "{sign}{}", humantime::format_duration(length))
+    }
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.parts_per_billion < 0 { '-' } else { '+' };
+        let parts = self.parts_per_billion.unsigned_abs();
+        match parts {
+            _ if parts.is_multiple_of(10_000) => {
+                let (whole, part) = (parts / 10_000_000, parts / 10_000 % 1_000);
+                match part {
+                    0 => write!(formatter, "{sign}{whole}%"),
+                    _ => {
+                        let part = format!("{part:03}");
+                        write!(formatter, "{sign}{whole}.{}%", part.trim_end_matches('0'))
+                    }
+                }
+            }
+            _ if parts.is_multiple_of(1_000) => write!(formatter, "{sign}{}ppm", parts / 1_000),
+            _ => {
+                let part = format!("{:03}", parts % 1_000);
+                let part = part.trim_end_matches('0');
+                write!(formatter, "{sign}{}.{part}ppm", parts / 1_000)
+            }
+        }
+    }
+}
+
 impl fmt::Display for Span {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", humantime::format_duration(self.0))
@@ -274,6 +399,19 @@ written_as_text!(
     "a bit rate with its unit, like `1mbit`",
     r"^\s*[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)\s*$"
 );
+written_as_text!(
+    Offset,
+    "a difference with its sign and unit, like `+5m` or `-1h`",
+    concat!(
+        r"^\s*[+-]?(0|\s*([0-9]+(\.[0-9]+)?\s*",
+        r"(ns|us|µs|ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\s*)+)$"
+    )
+);
+written_as_text!(
+    Drift,
+    "a share with its sign, like `+1%` or `-200ppm`",
+    r"^\s*[+-]?[0-9]+(\.[0-9]+)?\s*(%|ppm)\s*$"
+);
 
 #[cfg(test)]
 mod tests {
@@ -289,6 +427,12 @@ mod tests {
         }
         for text in ["2%", "99.9%", "0%", "100%"] {
             assert_eq!(text.parse::<Share>().expect("valid").to_string(), text);
+        }
+        for text in ["+5m", "-1h 30m", "+0s"] {
+            assert_eq!(text.parse::<Offset>().expect("valid").to_string(), text);
+        }
+        for text in ["+1%", "-0.5%", "+200.5ppm", "-7ppm", "+0%"] {
+            assert_eq!(text.parse::<Drift>().expect("valid").to_string(), text);
         }
         for text in ["64kbit", "1mbit", "2gbit", "7bit"] {
             assert_eq!(text.parse::<Bitrate>().expect("valid").to_string(), text);
@@ -321,6 +465,10 @@ mod tests {
                 .expect_err("no number")
                 .contains("1mbit")
         );
+        let error = "5x".parse::<Offset>().expect_err("no unit");
+        assert!(error.contains("+5m"));
+        let error = "60%".parse::<Drift>().expect_err("too much");
+        assert!(error.contains("50%"));
         assert!("10".parse::<Span>().expect_err("no unit").contains("300ms"));
     }
 }

@@ -65,7 +65,7 @@ pub fn lanes(history: &History) -> Vec<FaultLane> {
         .filter_map(|(fault, (run, scheduled))| {
             let start = run.started_us?;
             let end = match run.stopped_us {
-                _ if scheduled.fault.inner().is_instant() => ready_again(history, run, start),
+                _ if scheduled.fault.is_instant() => ready_again(history, run, start),
                 Some(stop) => stop,
                 None => last,
             };

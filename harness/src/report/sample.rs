@@ -7,6 +7,8 @@ use std::time::Duration;
 
 pub(crate) use outage::{findings, outage};
 
+use fabric::Filter;
+
 use crate::fault::{Bandwidth, Duplicate, FaultSpec, Latency, Loss, Partition};
 use crate::history::{
     Answer, Completion, Event, EventKind, Evidence, FORMAT, History, HostState, HostUsage,
@@ -60,6 +62,7 @@ fn fault(word: &str) -> FaultSpec {
             mean: Span(Duration::from_millis(300)),
             jitter: Some(Span(Duration::from_millis(100))),
             distribution: None,
+            correlation: None,
         }),
         other => panic!("the samples have no fault `{other}`"),
     }
@@ -70,6 +73,8 @@ fn scheduled(id: &str, word: &str, at: &str, start_s: u64, stop_s: Option<u64>) 
         id: id.into(),
         fault: fault(word),
         aimed_at: at.into(),
+        filter: Filter::default(),
+        starts: None,
         start_us: start_s * SECOND,
         stop_us: stop_s.map(|stop| stop * SECOND),
     }
@@ -91,6 +96,7 @@ impl HistoryBuilder {
     /// A registry that serves no clients, and nodes that do, `node-1` and so on.
     pub(crate) fn new(hosts: u8) -> HistoryBuilder {
         let host = |number: u8| HostInfo {
+            joins: false,
             id: HostId(if number == 0 {
                 "registry".into()
             } else {
@@ -174,7 +180,14 @@ impl HistoryBuilder {
             .iter()
             .map(|target| HostId((*target).into()))
             .collect();
-        self.push(at_us, EventKind::FaultStarted { fault, targets });
+        self.push(
+            at_us,
+            EventKind::FaultStarted {
+                fault,
+                targets,
+                links: None,
+            },
+        );
     }
 
     pub(crate) fn stop_fault(&mut self, at_us: u64, fault: usize) {

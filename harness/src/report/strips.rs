@@ -119,7 +119,10 @@ fn strip(history: &History, owed: &Owed, host: &HostId) -> HostStrip {
     for ((start_us, state), end_us) in states.iter().zip(ends) {
         ready = match state {
             HostState::Ready => true,
-            HostState::Started { .. } | HostState::Exited { .. } | HostState::Wiped { .. } => false,
+            HostState::Started { .. }
+            | HostState::Exited { .. }
+            | HostState::Wiped { .. }
+            | HostState::PowerLost { .. } => false,
             HostState::Paused | HostState::Resumed => ready,
         };
         let segment = Segment {
@@ -150,7 +153,9 @@ fn strip(history: &History, owed: &Owed, host: &HostId) -> HostStrip {
 /// The state that begins with this event.
 fn process_state(state: &HostState, ready: bool) -> StripState {
     match state {
-        HostState::Exited { .. } | HostState::Wiped { .. } => StripState::Down,
+        HostState::Exited { .. } | HostState::Wiped { .. } | HostState::PowerLost { .. } => {
+            StripState::Down
+        }
         HostState::Paused => StripState::Paused,
         _ if ready => StripState::Up,
         _ => StripState::Starting,

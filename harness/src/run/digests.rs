@@ -20,7 +20,7 @@ const ATTEMPTS: usize = 2;
 
 /// Asks all hosts and records their answers, in the order of the inventory.
 pub async fn digests<R: Runtime>(lab: &Lab<R>) {
-    let mut answers = stream::iter(lab.inventory.indexes())
+    let mut answers = stream::iter(lab.joined())
         .map(|host| ask(lab, host))
         .buffered(CONCURRENT);
     while let Some(answer) = answers.next().await {

@@ -85,6 +85,7 @@ async fn phases<R: Runtime>(
     run_timeline(schedule, lab, &mut timeline, &book).await?;
     phase(lab, Phase::Heal).await;
     timeline.heal(lab).await?;
+    timeline.run_recovery(lab).await?;
     await_all_ready(lab, run.plan.settle.0).await;
     phase(lab, Phase::Settle).await;
     settle(lab, run.plan.settle.0).await;
@@ -119,6 +120,8 @@ async fn run_timeline<R: Runtime>(
         inventory: &inventory,
         operator: Arc::clone(&lab.operator),
         book: Arc::clone(book),
+        news: lab.load_news.take().expect("the workload runs once"),
+        origin: lab.sink.origin(),
     };
     let workload = drive(load, |host| clients[usize::from(host.0)].clone());
     let faults = timeline.run(lab, clock);

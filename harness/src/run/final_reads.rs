@@ -32,7 +32,7 @@ pub async fn final_reads<R: Runtime>(lab: &Lab<R>, book: &NameBook, seed: u64) {
     let clients: Vec<HostIndex> = lab
         .inventory
         .iter()
-        .filter(|(_, host)| host.serves_clients)
+        .filter(|(index, host)| host.serves_clients && !lab.world().host(*index).absent)
         .map(|(index, _)| index)
         .collect();
     let mut rng = seed::generator(seed, Stream::FinalReads);

@@ -7,7 +7,9 @@ use tokio::time::Instant;
 
 use super::engine::{Run, asked_to_stop, carry_out};
 use super::{Progress, ProgressMode, RunError, RunFolder};
+use crate::fault::FaultSpec;
 use crate::history::{EventKind, EventSink, HistoryWriter};
+use crate::runtime::Needs;
 use crate::runtime::docker::{Docker, Setup};
 use crate::runtime::local::Local;
 use crate::system::{Directory, System};
@@ -68,7 +70,15 @@ impl Job<'_> {
         let schedule = self.run.schedule;
         let system = self.system()?;
         let hosts = self.folder.hosts();
-        let runtime = Local::new(&schedule.hosts, &system, &hosts, schedule.seed, sink)?;
+        let needs = Needs::of(schedule);
+        let runtime = Local::new(
+            &schedule.hosts,
+            &system,
+            &hosts,
+            schedule.seed,
+            &needs,
+            sink,
+        )?;
         runtime.set_tap(tap)?;
         carry_out(&self.run, system.start_order(), runtime, sink).await
     }
@@ -76,7 +86,9 @@ impl Job<'_> {
     async fn on_docker(&self, tap: Option<Tap>, sink: &EventSink) -> Result<bool, RunError> {
         let system = self.system()?;
         let hosts = self.folder.hosts();
+        let needs = Needs::of(self.run.schedule);
         let setup = Setup {
+            needs: &needs,
             plan: &self.run.plan.name,
             inventory: &self.run.schedule.hosts,
             limits: self.run.plan.system.limits,
@@ -95,7 +107,9 @@ impl Job<'_> {
     fn system(&self) -> Result<Directory, RunError> {
         let hosts = self.run.schedule.hosts.clone();
         let settings = self.run.plan.system.clone();
-        let mut system = Directory::new(self.program.clone(), hosts, settings);
+        let has_bugs = |fault: &FaultSpec| matches!(fault, FaultSpec::Bug(_));
+        let mut system = Directory::new(self.program.clone(), hosts, settings)
+            .with_bugs(self.run.schedule.any(has_bugs));
         system.prepare(&self.folder.hosts())?;
         Ok(system)
     }

@@ -17,12 +17,18 @@ use thiserror::Error;
 use crate::history::{EventKind, EventSink, Outcome};
 use crate::host::{HostId, Inventory};
 use crate::runtime::{Runtime, RuntimeError};
-use crate::system::{Client, Status};
-use crate::workload::{Operator, Request};
-use crate::world::{Action, World, reconcile};
+use crate::system::{BugsError, Client, Status};
+use crate::workload::{LoadNews, Operator, Request, WantedLoad, wanted_load};
+use crate::world::{Action, World, reached, reconcile};
 
 /// Hosts of a wave that are being started at the same time.
 const STARTS_AT_ONCE: usize = 8;
+
+/// How long a host that was just started may take to be told of its bugs.
+const BUGS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often that is tried.
+const BUGS_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The system did not come to where it was waited for.
 #[derive(Debug, Error)]
@@ -61,6 +67,10 @@ pub struct Lab<R> {
     pub sink: EventSink,
     /// Does and records operations.
     pub operator: Arc<Operator>,
+    /// Says what load is wanted.
+    pub load: WantedLoad,
+    /// Where the workload hears it, until it runs.
+    pub load_news: Option<LoadNews>,
     world: World,
 }
 
@@ -77,7 +87,10 @@ impl<R: Runtime> Lab<R> {
     ) -> Result<Lab<R>, LabError> {
         runtime.set_links(healthy.policies())?;
         let operator = Arc::new(Operator::new(sink.clone()));
+        let (load, load_news) = wanted_load();
         Ok(Lab {
+            load,
+            load_news: Some(load_news),
             runtime,
             inventory,
             sink,
@@ -97,14 +110,23 @@ impl<R: Runtime> Lab<R> {
     ) -> Result<(), LabError> {
         let deadline = Instant::now() + patience;
         for wave in waves {
-            stream::iter(wave)
+            let joined = wave
+                .into_iter()
+                .filter(|host| !self.world.host(*host).absent);
+            stream::iter(joined)
                 .map(|host| self.runtime.start(host))
                 .buffer_unordered(STARTS_AT_ONCE)
                 .try_collect::<()>()
                 .await?;
         }
-        self.await_ready(self.inventory.indexes(), deadline, patience)
-            .await
+        self.await_ready(self.joined(), deadline, patience).await
+    }
+
+    /// The hosts that have joined.
+    pub fn joined(&self) -> impl Iterator<Item = HostIndex> + '_ {
+        self.inventory
+            .indexes()
+            .filter(|host| !self.world.host(*host).absent)
     }
 
     /// Waits until all of these hosts are ready.
@@ -146,10 +168,7 @@ impl<R: Runtime> Lab<R> {
     #[must_use]
     pub fn unready(&self) -> Vec<HostIndex> {
         let ready = |host: HostIndex| self.runtime.observe(host).borrow().ready;
-        self.inventory
-            .indexes()
-            .filter(|host| !ready(*host))
-            .collect()
+        self.joined().filter(|host| !ready(*host)).collect()
     }
 
     fn not_ready(&self, patience: Duration) -> LabError {
@@ -192,19 +211,22 @@ impl<R: Runtime> Lab<R> {
         }
         let mut by_host: BTreeMap<HostIndex, Vec<Action>> = BTreeMap::new();
         for action in actions {
-            if let Some(host) = host_of(&action) {
-                by_host.entry(host).or_default().push(action);
+            match (action.host(), action) {
+                (Some(host), action) => by_host.entry(host).or_default().push(action),
+                (None, Action::SetLoad) => self.load.set(wanted.load().clone()),
+                (None, Action::Gather(crowd)) => self.load.gather(crowd).await,
+                (None, _) => {}
             }
         }
         let mut steps: FuturesUnordered<_> = by_host
             .into_values()
-            .map(|actions| self.act(actions))
+            .map(|actions| self.act(actions, &wanted))
             .collect();
         while let Some(done) = steps.next().await {
             done?;
         }
         drop(steps);
-        self.world = wanted;
+        self.world = reached(&self.world, &wanted);
         let processes_us = micros(begun.elapsed());
         self.sink
             .emit(EventKind::WorldApplied {
@@ -216,22 +238,52 @@ impl<R: Runtime> Lab<R> {
     }
 
     /// The steps for one host, in order.
-    async fn act(&self, actions: Vec<Action>) -> Result<(), RuntimeError> {
+    async fn act(&self, actions: Vec<Action>, wanted: &World) -> Result<(), RuntimeError> {
+        let runtime = &self.runtime;
         for action in actions {
             match action {
-                Action::SetLinks => {}
-                Action::Start(host) => self.runtime.start(host).await?,
-                Action::Kill(host) => self.runtime.kill(host).await?,
-                Action::Pause(host) => self.runtime.pause(host).await?,
-                Action::Resume(host) => self.runtime.resume(host).await?,
-                Action::Wipe(host) => self.runtime.wipe(host).await?,
+                Action::SetLinks | Action::SetLoad | Action::Gather(_) => {}
+                Action::SetDisk(host) => runtime.set_disk(host, &wanted.host(host).disk)?,
+                Action::SetLimits(host) => runtime.set_limits(host, &wanted.host(host).limits)?,
+                Action::SetClock(host) => runtime.set_clock(host, &wanted.host(host).clock)?,
+                Action::SetBugs(host) => self.set_bugs(host, &wanted.host(host).bugs).await,
+                Action::Start(host) => runtime.start(host).await?,
+                Action::Kill(host) => runtime.kill(host).await?,
+                Action::Terminate(host) => runtime.terminate(host).await?,
+                Action::Pause(host) => runtime.pause(host).await?,
+                Action::Resume(host) => runtime.resume(host).await?,
+                Action::Wipe(host) => runtime.wipe(host).await?,
+                Action::LosePower(host) => runtime.lose_power(host).await?,
                 Action::Restart(host) => {
-                    self.runtime.terminate(host).await?;
-                    self.runtime.start(host).await?;
+                    runtime.terminate(host).await?;
+                    runtime.start(host).await?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Tells a host of its bugs, as soon as it answers. One that ends meanwhile has none.
+    async fn set_bugs(&self, host: HostIndex, bugs: &BTreeMap<String, u32>) {
+        let chances = bugs
+            .iter()
+            .map(|(name, ppm)| (name.clone(), f64::from(*ppm) / 1e6))
+            .collect();
+        let client = self.runtime.client(host);
+        let deadline = Instant::now() + BUGS_PATIENCE;
+        let refused = loop {
+            match client.set_bugs(&chances).await {
+                Ok(()) => return,
+                Err(BugsError::Refused(why)) => break why,
+                Err(BugsError::Silent(_)) if !self.runtime.observe(host).borrow().alive => return,
+                Err(BugsError::Silent(why)) if Instant::now() >= deadline => break why,
+                // It has just been started and does not listen yet.
+                Err(BugsError::Silent(_)) => tokio::time::sleep(BUGS_INTERVAL).await,
+            }
+        };
+        let host = &self.inventory.get(host).id;
+        let message = format!("{host} does not take its bugs: {refused}");
+        self.sink.emit(EventKind::Trouble { message }).await;
     }
 
     /// Does one operation at a host, and records it.
@@ -246,7 +298,7 @@ impl<R: Runtime> Lab<R> {
     /// answer.
     pub async fn statuses(&self) -> Vec<(HostIndex, Option<Status>)> {
         let ask = |host| async move { (host, self.runtime.client(host).status().await.ok()) };
-        let asked: FuturesUnordered<_> = self.inventory.indexes().map(ask).collect();
+        let asked: FuturesUnordered<_> = self.joined().map(ask).collect();
         let mut all: Vec<_> = asked.collect().await;
         all.sort_unstable_by_key(|(host, _)| *host);
         all
@@ -269,18 +321,6 @@ impl<R: Runtime> Lab<R> {
             stopped?;
         }
         Ok(())
-    }
-}
-
-fn host_of(action: &Action) -> Option<HostIndex> {
-    match action {
-        Action::SetLinks => None,
-        Action::Kill(host)
-        | Action::Restart(host)
-        | Action::Start(host)
-        | Action::Pause(host)
-        | Action::Resume(host)
-        | Action::Wipe(host) => Some(*host),
     }
 }
 

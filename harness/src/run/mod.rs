@@ -9,7 +9,10 @@ mod lab;
 
 mod preload;
 
+mod measure;
+mod roles;
 mod timeline;
+mod watches;
 
 mod settle;
 

@@ -29,7 +29,7 @@ pub async fn preload<R: Runtime>(lab: &Lab<R>, count: u32, seed: u64) -> NameBoo
     let clients: Vec<_> = lab
         .inventory
         .iter()
-        .filter(|(_, host)| host.serves_clients)
+        .filter(|(_, host)| host.serves_clients && !host.joins)
         .map(|(index, _)| index)
         .collect();
     let mut rng = seed::numbered(seed, Stream::Choices, 0);

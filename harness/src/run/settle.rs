@@ -21,7 +21,7 @@ const QUIET_ROUNDS: u32 = 3;
 /// Waits until all hosts are ready or the deadline has passed. Who is not is seen in the history.
 pub async fn await_all_ready<R: Runtime>(lab: &Lab<R>, patience: Duration) {
     let deadline = Instant::now() + patience;
-    let hosts: Vec<HostIndex> = lab.inventory.indexes().collect();
+    let hosts: Vec<HostIndex> = lab.joined().collect();
     // A host that ended by itself stays down: that is a finding, not a reason to stop here.
     let waits = hosts.into_iter().map(|host| {
         let mut observed = lab.runtime.observe(host);

@@ -74,6 +74,10 @@ impl Home {
         &self.client
     }
 
+    pub fn disk_path(&self) -> PathBuf {
+        self.path.join(DISK)
+    }
+
     pub fn log_path(&self) -> PathBuf {
         self.path.join(LOG)
     }
@@ -91,12 +95,13 @@ impl Home {
     }
 
     /// Empties the disk, except for what was there before the first start, and returns how many
-    /// files are gone. The host must not run.
+    /// files are gone. The host must not run. `folder` is where the disk really is, if something
+    /// is mounted over it.
     ///
     /// # Errors
     /// When a file cannot be removed, or the provision not be written again.
-    pub fn wipe(&self) -> io::Result<u64> {
-        let disk = self.path.join(DISK);
+    pub fn wipe(&self, folder: Option<PathBuf>) -> io::Result<u64> {
+        let disk = folder.unwrap_or_else(|| self.disk_path());
         let files = count_files(&disk)?;
         for entry in fs::read_dir(&disk)? {
             let entry = entry?;
@@ -174,11 +179,11 @@ mod tests {
         fs::create_dir_all(path.join(DISK).join("deep/deeper")).expect("writable");
         fs::write(path.join(DISK).join("deep/deeper/file"), "data").expect("writable");
 
-        assert_eq!(home.wipe().expect("it can be wiped"), 2);
+        assert_eq!(home.wipe(None).expect("it can be wiped"), 2);
         let key = fs::read_to_string(path.join(DISK).join("keys/own")).expect("kept");
         assert_eq!(key, "key");
         assert!(!path.join(DISK).join("store").exists());
         assert!(!path.join(DISK).join("deep").exists());
-        assert_eq!(home.wipe().expect("it can be wiped again"), 0);
+        assert_eq!(home.wipe(None).expect("it can be wiped again"), 0);
     }
 }

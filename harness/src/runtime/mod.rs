@@ -8,9 +8,12 @@ pub mod fake;
 pub mod local;
 
 mod alarms;
+mod bent;
 mod home;
 mod reading;
+mod served;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use fabric::{HostIndex, LinkReport, PolicyTable};
@@ -19,9 +22,12 @@ use tokio::sync::watch;
 
 pub use reading::{process_cpu, process_pss};
 
+use crate::fault::FaultSpec;
 use crate::history::{HostUsage, Usage};
 use crate::host::Inventory;
+use crate::schedule::Schedule;
 use crate::system::Client;
+use crate::world::{ClockBend, Disk, ProcessLimits};
 
 /// Prefix length of the fabric's network, 198.18.0.0/15 (RFC 2544).
 const PREFIX: u8 = 15;
@@ -57,6 +63,12 @@ pub enum RuntimeError {
     /// The network could not be made or changed.
     #[error("the virtual network failed: {0}")]
     Fabric(#[from] fabric::FabricError),
+    /// The wall clock of a process could not be set.
+    #[error("could not set the wall clock of a process: {0}")]
+    Clock(#[from] clock::ClockError),
+    /// A host's disk could not be served.
+    #[error("could not serve the disk of a host: {0}")]
+    Disk(#[from] disk::DiskError),
     /// A host's network could not be made.
     #[error("could not make the network of a host: {0}")]
     HostNet(#[from] fabric::HostNetError),
@@ -92,6 +104,89 @@ pub struct Observed {
     pub stopped: bool,
     /// How often its disk was emptied.
     pub wipes: u32,
+    /// How often it lost its power.
+    pub power_losses: u32,
+}
+
+/// What can be read of a host at one moment; all but the limits only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// How long its processes were held back, to keep them to their share of the processor.
+    pub cpu_held: Duration,
+    /// Processor time that its processes used.
+    pub cpu_used: Duration,
+    /// The limit of private memory that its process has, bytes.
+    pub memory_limit: Option<u64>,
+    /// The limit of open files that its process has.
+    pub files_limit: Option<u64>,
+    /// How much more than the true time its process is set to see, nanoseconds.
+    pub clock_error_ns: Option<i64>,
+    /// What its disk did, when the harness serves it.
+    pub disk: DiskProbe,
+}
+
+/// What a host's disk did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskProbe {
+    /// Operations refused because it was full.
+    pub refused_full: u64,
+    /// Operations refused because it was read-only.
+    pub refused_read_only: u64,
+    /// Operations that took longer.
+    pub delayed: u64,
+    /// How much longer, together.
+    pub delay_total: Duration,
+    /// Bytes lost that were not synced.
+    pub lost_bytes: u64,
+}
+
+/// What the faults of a schedule need of a runtime, known before anything is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The hosts whose disks must be served by the harness.
+    pub disks: BTreeSet<HostIndex>,
+    /// Wall clocks must be set.
+    pub clock: bool,
+}
+
+impl Observed {
+    /// The same host with its next process.
+    fn started(self) -> Observed {
+        Observed {
+            starts: self.starts + 1,
+            alive: true,
+            ..self.without_process()
+        }
+    }
+
+    /// The same host without a process.
+    fn without_process(self) -> Observed {
+        Observed {
+            starts: self.starts,
+            wipes: self.wipes,
+            power_losses: self.power_losses,
+            ..Observed::default()
+        }
+    }
+}
+
+impl Needs {
+    /// What the faults of a schedule need.
+    #[must_use]
+    pub fn of(schedule: &Schedule) -> Needs {
+        Needs {
+            disks: schedule.possible_targets(FaultSpec::needs_disk),
+            clock: schedule.any(|fault| matches!(fault, FaultSpec::Clock(_))),
+        }
+    }
+
+    /// Refuses what this machine cannot do at all.
+    fn check(&self) -> Result<(), RuntimeError> {
+        match self.clock {
+            true => Ok(clock::supported()?),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Starts, stops and freezes hosts, and sets the links between them.
@@ -122,6 +217,21 @@ pub trait Runtime {
     /// Empties the disk of a host that does not run, except for what the system's set-up had put
     /// there before the first start.
     fn wipe(&self, host: HostIndex) -> impl Future<Output = Result<(), RuntimeError>> + Send;
+
+    /// Ends a host's process by SIGKILL, if there is one, and takes back what it had not synced.
+    fn lose_power(&self, host: HostIndex) -> impl Future<Output = Result<(), RuntimeError>> + Send;
+
+    /// From now on a host's disk is this bad.
+    fn set_disk(&self, host: HostIndex, disk: &Disk) -> Result<(), RuntimeError>;
+
+    /// From now on a host's process may use this much, also when it is started again.
+    fn set_limits(&self, host: HostIndex, limits: &ProcessLimits) -> Result<(), RuntimeError>;
+
+    /// From now on a host's wall clock is this wrong, also when its process is started again.
+    fn set_clock(&self, host: HostIndex, bends: &[ClockBend]) -> Result<(), RuntimeError>;
+
+    /// What can be read of a host now.
+    fn probe(&self, host: HostIndex) -> Probe;
 
     /// Removes what the runtime has made, once every process has ended. What cannot be removed is
     /// an error that says how to do it by hand.

@@ -41,6 +41,23 @@ pub enum SystemError {
     },
 }
 
+/// The bugs that its programs have built in; they say themselves what each does.
+pub const BUGS: &[&str] = &[
+    "ack-before-commit",
+    "corrupt-replies",
+    "crash-on-slow-reply",
+    "delay-replies",
+    "drop-replies",
+    "duplicate-replies",
+    "join-any-protocol",
+    "retry-without-backoff",
+    "skip-seq-check",
+    "skip-signature-check",
+    "stale-replies",
+    "stay-closed-after-restart",
+    "stop-serving-when-loaded",
+];
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Directory {
@@ -49,6 +66,8 @@ pub struct Directory {
     settings: plan::System,
     registry: HostIndex,
     registry_key: String,
+    /// Bugs may be switched on while it runs.
+    bugs_enabled: bool,
 }
 
 impl Directory {
@@ -65,6 +84,16 @@ impl Directory {
             inventory,
             settings,
             registry_key: String::new(),
+            bugs_enabled: false,
+        }
+    }
+
+    /// Lets the built-in bugs be switched on while it runs.
+    #[must_use]
+    pub fn with_bugs(self, enabled: bool) -> Directory {
+        Directory {
+            bugs_enabled: enabled,
+            ..self
         }
     }
 
@@ -140,6 +169,9 @@ impl System for Directory {
         arguments.extend(["--dir", DISK, "--api", SOCKET].map(str::to_owned));
         for bug in self.bugs(host) {
             arguments.extend(["--enable-bugs".to_owned(), "--bug".to_owned(), bug]);
+        }
+        if self.bugs_enabled {
+            arguments.push("--enable-bugs".to_owned());
         }
         dedup_flag(&mut arguments, "--enable-bugs");
         Launch {

@@ -5,6 +5,7 @@
 //! nothing was sent; a reset or a time-out means that the operation may have happened.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Client, Status, StatusError};
+use super::{BugsError, Client, Status, StatusError};
 use crate::cause::innermost;
 use crate::history::{Answer, ErrorKind, OperationKind, Outcome};
 
@@ -102,10 +103,54 @@ impl Client for HttpClient {
             .map_err(|error| StatusError(innermost(&error)))
     }
 
-    async fn digest(&self) -> Result<Option<BTreeMap<String, String>>, StatusError> {
+    async fn set_bugs(&self, bugs: &BTreeMap<String, f64>) -> Result<(), BugsError> {
         let response = self
             .http
-            .get("http://host/v1/digest")
+            .put("http://host/v1/bugs")
+            .json(bugs)
+            .timeout(STATUS_TIMEOUT)
+            .send()
+            .await
+            .map_err(|error| BugsError::Silent(innermost(&error)))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let body: Result<Body, String> = read_json(response, ANSWER_BYTES_MAX).await;
+        let detail = body.ok().and_then(|body| body.detail.or(body.error));
+        Err(BugsError::Refused(match detail {
+            Some(detail) => format!("{status}: {detail}"),
+            None => status.to_string(),
+        }))
+    }
+
+    async fn bug_bites(&self) -> Result<u64, StatusError> {
+        let bugs: Option<Bugs> = self.optional("bugs", ANSWER_BYTES_MAX).await?;
+        Ok(bugs.map_or(0, |bugs| bugs.bitten.values().sum()))
+    }
+
+    async fn replicas(&self, name: &str) -> Result<Option<Vec<Ipv4Addr>>, StatusError> {
+        let path = format!("replicas/{name}");
+        let replicas: Option<Replicas> = self.optional(&path, ANSWER_BYTES_MAX).await?;
+        Ok(replicas.map(|replicas| replicas.hosts))
+    }
+
+    async fn digest(&self) -> Result<Option<BTreeMap<String, String>>, StatusError> {
+        let digest: Option<Digest> = self.optional("digest", DIGEST_BYTES_MAX).await?;
+        Ok(digest.map(|digest| digest.records))
+    }
+}
+
+impl HttpClient {
+    /// The answer to a question that not every system answers; none when this one does not.
+    async fn optional<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        bytes_max: usize,
+    ) -> Result<Option<T>, StatusError> {
+        let response = self
+            .http
+            .get(format!("http://host/v1/{path}"))
             .timeout(DIGEST_TIMEOUT)
             .send()
             .await
@@ -114,9 +159,9 @@ impl Client for HttpClient {
             StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::NOT_IMPLEMENTED => Ok(None),
-            StatusCode::OK => read_json(response, DIGEST_BYTES_MAX)
+            StatusCode::OK => read_json(response, bytes_max)
                 .await
-                .map(|digest: Digest| Some(digest.records))
+                .map(Some)
                 .map_err(StatusError),
             other => Err(StatusError(other.to_string())),
         }
@@ -137,6 +182,20 @@ struct Body {
     source: Option<String>,
     error: Option<String>,
     detail: Option<String>,
+}
+
+/// The bugs that a host's program has.
+#[derive(Debug, Deserialize)]
+struct Bugs {
+    /// How often each has bitten.
+    #[serde(default)]
+    bitten: BTreeMap<String, u64>,
+}
+
+/// Who holds a name.
+#[derive(Debug, Deserialize)]
+struct Replicas {
+    hosts: Vec<Ipv4Addr>,
 }
 
 /// What a host holds.

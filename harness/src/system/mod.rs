@@ -10,13 +10,14 @@ mod directory;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
 
-pub use directory::{Directory, SystemError};
+pub use directory::{BUGS, Directory, SystemError};
 pub use http::HttpClient;
 
 use fabric::HostIndex;
@@ -43,6 +44,17 @@ pub const DISK: &str = "disk";
 #[error("no status: {0}")]
 pub struct StatusError(pub String);
 
+/// A host did not take the bugs that its program shall have.
+#[derive(Clone, Debug, Error)]
+pub enum BugsError {
+    /// It did not answer.
+    #[error("no answer: {0}")]
+    Silent(String),
+    /// It cannot have these bugs.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
 /// What a host says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Status {
@@ -54,6 +66,10 @@ pub struct Status {
     /// Work that it still has to do before the system is settled; 0 when there is none.
     #[serde(default)]
     pub pending: u64,
+    /// The wall clock as its process sees it, microseconds since 1970; absent when the system does
+    /// not say.
+    #[serde(default)]
+    pub unix_us: Option<i64>,
 }
 
 /// The client interface of one host. Cheap to clone.
@@ -72,6 +88,31 @@ pub trait Client: Clone + Send + Sync + 'static {
     /// # Errors
     /// When it does not answer in time or not in the agreed form.
     fn status(&self) -> impl Future<Output = Result<Status, StatusError>> + Send;
+
+    /// Gives the host's program exactly these bugs, each with the chance, from 0 to 1, with which
+    /// it bites.
+    ///
+    /// # Errors
+    /// When it does not answer in time, or does not have them.
+    fn set_bugs(
+        &self,
+        bugs: &BTreeMap<String, f64>,
+    ) -> impl Future<Output = Result<(), BugsError>> + Send;
+
+    /// How often bugs bit so far, since the process was started.
+    ///
+    /// # Errors
+    /// When it does not answer in time or not in the agreed form.
+    fn bug_bites(&self) -> impl Future<Output = Result<u64, StatusError>> + Send;
+
+    /// The addresses of the hosts that hold a name; none when the system cannot say.
+    ///
+    /// # Errors
+    /// When it does not answer in time or not in the agreed form.
+    fn replicas(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<Vec<Ipv4Addr>>, StatusError>> + Send;
 
     /// What the host holds: each name with a text that is the same where the version is the same
     /// (see `EventKind::Digest`); none when the system cannot say.

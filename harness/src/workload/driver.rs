@@ -7,20 +7,23 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use fabric::HostIndex;
-use rand::RngExt;
 use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::arrivals::Arrivals;
-use super::names::NameBook;
+use super::names::{NameBook, OwnedName};
 use super::operate::{Operator, Request};
+use super::pace::Pace;
+use super::wanted::LoadNews;
 use crate::history::{OperationKind, Outcome, Purpose};
 use crate::host::{HostId, Inventory};
 use crate::plan::Workload;
 use crate::seed::{self, Stream};
 use crate::system::Client;
+use crate::world::Crowd;
 
 /// Operations that may be under way at once. More than that means that the deadline times the
 /// rate is beyond what one harness can hold; the run then slows and the recorded invocation times
@@ -60,20 +63,16 @@ pub struct Load<'a> {
     pub operator: Arc<Operator>,
     /// The names known so far; names that are acknowledged meanwhile are added.
     pub book: Arc<Mutex<NameBook>>,
+    /// How much the clients shall do; its times count from `origin`.
+    pub news: LoadNews,
+    /// The start of the run.
+    pub origin: Instant,
 }
 
 /// Starts every operation at its time, then waits for those under way.
 pub async fn drive<C: Client>(load: Load<'_>, clients: impl Fn(HostIndex) -> C) {
-    let Load {
-        workload,
-        seed,
-        clock,
-        length,
-        inventory,
-        operator,
-        book,
-    } = load;
-    let hosts: Vec<ClientHost<C>> = inventory
+    let hosts = load
+        .inventory
         .iter()
         .filter(|(_, host)| host.serves_clients)
         .map(|(index, host)| ClientHost {
@@ -82,38 +81,159 @@ pub async fn drive<C: Client>(load: Load<'_>, clients: impl Fn(HostIndex) -> C) 
             client: clients(index),
         })
         .collect();
-    let mut rng = seed::generator(seed, Stream::Choices);
-    let slots = Arc::new(Semaphore::new(UNDER_WAY_MAX));
-    let mut under_way = JoinSet::new();
-    let within = |at_us: &u64| Duration::from_micros(*at_us) < length;
-    for arrival in Arrivals::new(&workload.rates, seed).take_while(|one| within(&one.at_us)) {
-        let intended = clock + Duration::from_micros(arrival.at_us);
-        tokio::time::sleep_until(intended).await;
+    let Load { news, .. } = load;
+    let LoadNews {
+        load: mut wanted,
+        mut crowds,
+    } = news;
+    let micros = |moment: Instant| {
+        let since = moment.saturating_duration_since(load.origin);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    };
+    let moment = |at_us: u64| load.origin + Duration::from_micros(at_us);
+    let end_us = micros(load.clock + load.length);
+    let mut pace = Pace::new(micros(load.clock));
+    let mut arrivals = Arrivals::new(&load.workload.rates, load.seed).peekable();
+    let mut crew = Crew {
+        workload: load.workload,
+        hosts,
+        operator: load.operator,
+        book: load.book,
+        rng: seed::generator(load.seed, Stream::Choices),
+        slots: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
+        under_way: JoinSet::new(),
+    };
+    loop {
+        let due_us = arrivals
+            .peek()
+            .map_or(u64::MAX, |next| pace.due(next.at_us));
+        tokio::select! {
+            biased;
+            Ok(()) = wanted.changed() => {
+                let now_us = micros(Instant::now());
+                pace.change(now_us, wanted.borrow_and_update().clone());
+            }
+            Some(crowd) = crowds.recv() => {
+                let since = moment(crowd.since_us);
+                crew.gather(&crowd, since);
+            }
+            () = tokio::time::sleep_until(moment(due_us.min(end_us))) => {
+                if due_us >= end_us {
+                    break;
+                }
+                pace.reach(due_us);
+                if let Some(arrival) = arrivals.next() {
+                    crew.start(arrival.kind, moment(due_us)).await;
+                }
+            }
+        }
+    }
+    crew.finish().await;
+}
+
+/// The clients, and what they have under way.
+struct Crew<'a, C> {
+    workload: &'a Workload,
+    hosts: Vec<ClientHost<C>>,
+    operator: Arc<Operator>,
+    book: Arc<Mutex<NameBook>>,
+    rng: ChaCha8Rng,
+    slots: Arc<Semaphore>,
+    under_way: JoinSet<()>,
+}
+
+impl<C: Client> Crew<'_, C> {
+    /// Starts what one arrival stands for.
+    async fn start(&mut self, kind: OperationKind, intended: Instant) {
         let drawn = {
-            let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
-            draw(arrival.kind, workload, &mut book, &hosts, &mut rng)
+            let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+            draw(kind, self.workload, &mut book, &self.hosts, &mut self.rng)
         };
         for one in drawn {
-            let slot = Arc::clone(&slots).acquire_owned().await;
+            let slot = Arc::clone(&self.slots).acquire_owned().await;
             let slot = slot.expect("the semaphore is never closed");
-            let host = hosts.iter().find(|host| host.index == one.client);
+            let host = self.hosts.iter().find(|host| host.index == one.client);
             let host = host.expect("drawn from these hosts").clone();
-            let (operator, book) = (Arc::clone(&operator), Arc::clone(&book));
-            let request = Request {
-                purpose: Purpose::Workload,
-                kind: one.kind,
-                name: one.name,
-                intended,
-                deadline: workload.deadline.0,
-            };
-            under_way.spawn(async move {
+            let (operator, book) = (Arc::clone(&self.operator), Arc::clone(&self.book));
+            let request = self.request(one.kind, one.name, intended);
+            self.under_way.spawn(async move {
                 run_one(request, &host, &operator, &book).await;
                 drop(slot);
             });
         }
-        while under_way.try_join_next().is_some() {}
+        while self.under_way.try_join_next().is_some() {}
     }
-    while under_way.join_next().await.is_some() {}
+
+    fn request(&self, kind: OperationKind, name: String, intended: Instant) -> Request {
+        Request {
+            purpose: Purpose::Workload,
+            kind,
+            name,
+            intended,
+            deadline: self.workload.deadline.0,
+        }
+    }
+
+    /// Lets every host of a crowd do something, each at a moment of its own.
+    fn gather(&mut self, crowd: &Crowd, since: Instant) {
+        let mut rng = ChaCha8Rng::seed_from_u64(crowd.draw);
+        let members: Vec<ClientHost<C>> = self
+            .hosts
+            .iter()
+            .filter(|host| crowd.hosts.contains(&host.index))
+            .cloned()
+            .collect();
+        for host in members {
+            for _ in 0..crowd.each {
+                let later_us = rng.random_range(0..=crowd.within_us);
+                let intended = since + Duration::from_micros(later_us);
+                let drawn = {
+                    let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+                    draw_for(crowd.operation, host.index, &mut book, &mut rng)
+                };
+                let Some((kind, name)) = drawn else { continue };
+                let request = self.request(kind, name, intended);
+                let (slots, host) = (Arc::clone(&self.slots), host.clone());
+                let (operator, book) = (Arc::clone(&self.operator), Arc::clone(&self.book));
+                self.under_way.spawn(async move {
+                    tokio::time::sleep_until(intended).await;
+                    let slot = slots.acquire_owned().await;
+                    run_one(request, &host, &operator, &book).await;
+                    drop(slot);
+                });
+            }
+        }
+    }
+
+    async fn finish(mut self) {
+        while self.under_way.join_next().await.is_some() {}
+    }
+}
+
+/// What one host of a crowd does: an update of a name of its own where it has one, else it looks
+/// one up.
+fn draw_for(
+    kind: OperationKind,
+    host: HostIndex,
+    book: &mut NameBook,
+    rng: &mut ChaCha8Rng,
+) -> Option<(OperationKind, String)> {
+    let any = |book: &NameBook, rng: &mut ChaCha8Rng| {
+        let one = book.names().choose(rng)?;
+        Some((OperationKind::Resolve, one.name.clone()))
+    };
+    match kind {
+        OperationKind::Register => Some((kind, book.fresh())),
+        OperationKind::Resolve => any(book, rng),
+        OperationKind::Update => {
+            let own = |one: &&OwnedName| one.owner == host;
+            let own: Vec<&OwnedName> = book.names().iter().filter(own).collect();
+            match own.choose(rng) {
+                Some(one) => Some((kind, one.name.clone())),
+                None => any(book, rng),
+            }
+        }
+    }
 }
 
 async fn run_one<C: Client>(

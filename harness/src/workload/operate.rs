@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::recent::Recent;
 use crate::history::{
-    Completion, EventKind, EventSink, Invocation, OperationId, OperationKind, Outcome, Purpose,
+    Completion, ErrorKind, EventKind, EventSink, Invocation, OperationId, OperationKind, Outcome,
+    Purpose,
 };
 use crate::host::HostId;
 use crate::system::Client;
@@ -34,6 +36,9 @@ pub struct Request {
 pub struct Operator {
     sink: EventSink,
     next: AtomicU64,
+    /// Operations of the workload that were started.
+    started: AtomicU64,
+    recent: Recent,
 }
 
 impl Operator {
@@ -43,7 +48,21 @@ impl Operator {
         Operator {
             sink,
             next: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            recent: Recent::default(),
         }
+    }
+
+    /// How many operations of the workload were started so far.
+    #[must_use]
+    pub fn started(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    /// How the last operations of the workload ended.
+    #[must_use]
+    pub fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// Does one operation at a host and returns how it ended.
@@ -53,6 +72,10 @@ impl Operator {
     pub async fn operate(&self, request: Request, host: &HostId, client: &impl Client) -> Outcome {
         let op = self.next.fetch_add(1, Ordering::Relaxed);
         let value = value_of(op);
+        let (purpose, kind) = (request.purpose, request.kind);
+        if purpose == Purpose::Workload {
+            self.started.fetch_add(1, Ordering::Relaxed);
+        }
         self.sink
             .emit(EventKind::Invoked(Invocation {
                 op,
@@ -75,7 +98,19 @@ impl Operator {
                 outcome: outcome.clone(),
             }))
             .await;
+        if purpose == Purpose::Workload {
+            self.recent.note(kind, is_served(&outcome));
+        }
         outcome
+    }
+}
+
+/// True when the client got what a working system gives: that a name is taken is such an answer.
+fn is_served(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Ok(_) => true,
+        Outcome::Fail { error, .. } => *error == ErrorKind::Taken,
+        Outcome::Unknown { .. } => false,
     }
 }
 

@@ -18,6 +18,8 @@ workload: {names: 10, rates: {register: 2/s, resolve: 20/s, update: 2/s}}
 timeline:
   - {at: 1s, for: 2s, targets: registry, fault: kill}
   - {at: 1s, for: 4s, targets: {minority: nodes}, fault: pause}
+  - {at: 1s, for: 4s, targets: node-1, fault: {cpu: {share: 1%}}}
+  - {at: 1s, for: 4s, targets: registry, fault: {disk-slow: {latency: 5ms}}}
 duration: 60s
 ";
 

@@ -38,10 +38,14 @@ fn main() -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn()); 11] = [
+    let tests: [(&str, fn()); 12] = [
         (
             "every_fault_happens_on_containers_and_nothing_acknowledged_is_lost",
             runs::every_fault_happens,
+        ),
+        (
+            "every_fault_of_hosts_happens_on_containers",
+            runs::every_host_fault_happens,
         ),
         (
             "a_wiped_disk_is_empty_when_the_host_is_back",

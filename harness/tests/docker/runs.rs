@@ -24,6 +24,33 @@ timeline:
 duration: 20s
 ";
 
+/// Every kind of fault of disks, limits, clocks and programs, which act on a container's process
+/// and its mounts, and packet faults that are new to containers.
+const HOST_FAULTS: &str = "
+question: Does every fault of hosts happen on containers?
+system: {registry: 1, nodes: 7, mirrors: 5, replicas: 3}
+network: {latency: 5ms, jitter: 1ms}
+workload: {names: 20, rates: {register: 3/s, resolve: 40/s, update: 8/s}}
+timeline:
+  - {id: full, at: 2s, for: 4s, targets: registry, fault: {disk-full: {free: 0B}}}
+  - {id: slow, at: 7s, for: 3s, targets: registry, fault: {disk-slow: {latency: 10ms}}}
+  - {id: read-only, at: 11s, for: 4s, targets: registry, fault: disk-read-only}
+  - {id: power, at: 16s, for: 2s, targets: [registry, node-7], fault: power-loss}
+  - {id: throttled, at: 2s, for: 4s, targets: {count: 2, of: mirrors}, fault: {cpu: {share: 0.5%}}}
+  - {id: clock, at: 2s, for: 5s, targets: [node-1, node-2], fault:
+      {clock: {offset: '-2h', drift: '+5%'}}}
+  - {id: files, at: 9s, for: 3s, targets: node-5, fault: {files: {limit: 40}}}
+  - {id: memory, at: 9s, for: 3s, targets: node-6, fault: {memory: {limit: 4GiB}}}
+  - {id: bug, at: 12s, for: 4s, targets: mirrors, fault: {bug: {name: drop-replies, probability: 30%}}}
+  - {id: crash, at: 20s, targets: node-1, fault: crash}
+  - {id: rolling, at: 21s, targets: [node-2, node-3], fault: {rolling-restart: {gap: 200ms}}}
+  - {id: wrong-again, at: 20s, for: 6s, targets: node-1, fault: {clock: {offset: '+1h'}}}
+  - {id: port, at: 24s, for: 3s, targets: all, port: 4001, fault: {duplicate: {rate: 20%}}}
+  - {id: phone, at: 24s, for: 3s, targets: node-4, fault: {profile: 3g}}
+  - {id: more, at: 24s, for: 3s, fault: {load: {factor: 3}}}
+duration: 32s
+";
+
 /// Without mirrors, so that nobody has to give a mirror back what it held: that is not judged here.
 const WIPED: &str = "
 question: Does a host whose disk was emptied start again?
@@ -101,6 +128,33 @@ pub fn every_fault_happens() {
     let log = bench.run_folder().join("hosts/node-2/log");
     let log = std::fs::read_to_string(log).expect("each host's log is in the run folder");
     assert!(log.matches("serving").count() >= 2, "started twice: {log}");
+}
+
+/// Every fault of hosts is proved on containers as on processes, and what was acknowledged stays.
+pub fn every_host_fault_happens() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("SKIPPED: faults of disks on containers need root");
+        return;
+    }
+    let bench = Bench::new(HOST_FAULTS);
+    let mut harness = bench.start();
+    harness.wait().expect("it was our child");
+    let verdict = bench.verdict();
+    let faults = verdict["faults"].as_array().expect("faults");
+    assert_eq!(faults.len(), 15);
+    for fault in faults {
+        assert_eq!(fault["proved"], true, "{fault:#}");
+    }
+    for checker in [
+        "fault-evidence",
+        "no-acknowledged-write-lost",
+        "one-owner",
+        "harness",
+    ] {
+        let finding = finding(&verdict, checker);
+        assert_eq!(finding["outcome"], "pass", "{finding:#}");
+    }
+    assert_eq!(bench.containers(), [""; 0]);
 }
 
 pub fn wiped_disk() {

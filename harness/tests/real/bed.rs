@@ -4,6 +4,7 @@ use harness::check::{self, Finding};
 use harness::history::{EventSink, History, HistoryWriter};
 use harness::plan;
 use harness::run::{Job, Lab, On, ProgressMode, Run, RunFolder};
+use harness::runtime::Needs;
 use harness::runtime::local::Local;
 use harness::schedule::{self, Schedule};
 use harness::system::{Directory, System};
@@ -48,7 +49,14 @@ impl Bed {
             loaded.plan.system.clone(),
         );
         system.prepare(folder.path()).expect("the system is set up");
-        let runtime = Local::new(&schedule.hosts, &system, folder.path(), 7, &sink);
+        let runtime = Local::new(
+            &schedule.hosts,
+            &system,
+            folder.path(),
+            7,
+            &Needs::of(&schedule),
+            &sink,
+        );
         let runtime = runtime.expect("the network is made");
         let lab = Lab::new(runtime, schedule.hosts.clone(), schedule.healthy(), sink);
         Bed {

@@ -10,7 +10,9 @@ mod outage;
 
 mod controls;
 
+mod aims;
 mod faults;
+mod hosts;
 
 mod properties;
 
@@ -45,7 +47,7 @@ fn run_one_at_a_time(mut arguments: Arguments) -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 11] = [
         (
             "names_registered_during_the_outage_resolve_everywhere_and_are_certified_after_it",
             outage::names_registered_during_the_outage,
@@ -53,6 +55,22 @@ fn trials() -> Vec<Trial> {
         (
             "every_fault_of_the_network_is_measured_as_it_was_asked_for",
             faults::every_network_fault_is_measured,
+        ),
+        (
+            "every_fault_of_processes_is_measured_as_it_was_asked_for",
+            hosts::every_process_fault_is_measured,
+        ),
+        (
+            "every_fault_of_disks_limits_clocks_and_programs_is_measured_as_it_was_asked_for",
+            hosts::every_other_host_fault_is_measured,
+        ),
+        (
+            "every_fault_hits_the_links_packets_and_clients_that_it_is_aimed_at",
+            aims::every_aim_is_measured,
+        ),
+        (
+            "every_step_starts_when_the_plan_says",
+            aims::every_start_is_as_the_plan_says,
         ),
         (
             "a_registry_that_acks_before_commit_loses_writes",

@@ -33,10 +33,7 @@ pub fn names_registered_during_the_outage() {
             .expect("all get ready");
         let healthy = bed.schedule.healthy();
         let registry = HostIndex(0);
-        let dead = ActiveFault {
-            fault: FaultSpec::Kill,
-            targets: vec![registry],
-        };
+        let dead = ActiveFault::at(FaultSpec::Kill, &[registry]);
         bed.lab
             .apply(fold(&healthy, [&dead]))
             .await

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Link, Switch, effective};
+use super::{Account, Link, Switch, effective};
 use crate::corrupt::corrupt;
 use crate::facts::Facts;
 use crate::flows::Flow;
@@ -27,55 +27,59 @@ enum Fate {
 impl Switch {
     /// Lets a link decide about a frame, and carries it out.
     pub(super) fn judge_frame(&mut self, position: usize, frame: &mut [u8], now_us: u64) {
-        let packet = self.look_at(position, frame);
+        let (packet, matched) = self.look_at(position, frame);
+        let account = Account {
+            link: position,
+            matched,
+        };
         let is_reset = match Pieces::of(frame) {
-            Some(pieces) => self.judge_pieces(position, &pieces, packet, now_us),
-            None => self.judge_whole(position, frame, packet, now_us),
+            Some(pieces) => self.judge_pieces(account, &pieces, packet, now_us),
+            None => self.judge_whole(account, frame, packet, now_us),
         };
         if is_reset {
             self.answer_with_reset(position, frame, now_us);
         }
     }
 
-    /// Reads the headers of a frame. A UDP flow is new when nobody has seen it; those that come
-    /// while new ones are blocked, or everything is, stay new.
-    fn look_at(&mut self, position: usize, frame: &[u8]) -> Facts {
+    /// Reads the headers of a frame, and says whether a filter means it. A UDP flow is new when
+    /// nobody has seen it; those that come while new ones are blocked, or everything is, stay new.
+    fn look_at(&mut self, position: usize, frame: &[u8]) -> (Facts, bool) {
         let packet = frame::packet(frame);
         let mut facts = Facts::of(packet);
+        let Link {
+            from, to, classes, ..
+        } = &mut self.links[position];
+        let base = self.table.get(*from, *to);
+        let (class, policy) = effective(base, classes, self.generation, &facts);
         if let Some(flow) = Flow::of(packet) {
-            let Link {
-                from, to, classes, ..
-            } = &mut self.links[position];
-            let base = self.table.get(*from, *to);
-            let (_, policy) = effective(base, classes, self.generation, &facts);
             if policy.new_connections_blocked {
                 facts.opens = !self.flows.knows(flow);
             } else if !policy.blocked {
                 self.flows.note(flow);
             }
         }
-        facts
+        (facts, class != 0)
     }
 
     /// Lets the link decide about a frame that is one packet. True when it is to be answered with
     /// a reset.
     fn judge_whole(
         &mut self,
-        position: usize,
+        account: Account,
         frame: &mut [u8],
         packet: Facts,
         now_us: u64,
     ) -> bool {
-        let fate = self.judge(position, packet, now_us);
-        self.show_sent(position, frame, now_us, fate.dropped());
+        let fate = self.judge(account, packet, now_us);
+        self.show_sent(account.link, frame, now_us, fate.dropped());
         match fate {
             Fate::Gone(_) => {}
-            Fate::Now(marks) => self.hand_over_marked(position, frame, marks, now_us),
+            Fate::Now(marks) => self.hand_over_marked(account, frame, marks, now_us),
             Fate::Later { due_us, marks } => {
                 let mut copy = self.in_flight.buffer(frame.len());
                 copy.extend_from_slice(frame);
-                let held = Held::new(position as u32, copy, 1, now_us, due_us);
-                self.hold(held, marks);
+                let held = Held::new(account.link as u32, copy, 1, now_us, due_us);
+                self.hold(account, held, marks);
             }
         }
         fate == Fate::Gone(DropCause::Reset)
@@ -86,7 +90,7 @@ impl Switch {
     /// True when the segment is to be answered with a reset.
     fn judge_pieces(
         &mut self,
-        position: usize,
+        account: Account,
         pieces: &Pieces<'_>,
         packet: Facts,
         now_us: u64,
@@ -96,24 +100,24 @@ impl Switch {
             ..packet
         };
         let mut start = 0;
-        let mut fate = self.judge(position, of(0), now_us);
+        let mut fate = self.judge(account, of(0), now_us);
         let mut is_reset = fate == Fate::Gone(DropCause::Reset);
         for index in 1..pieces.count() {
-            let next = self.judge(position, of(index), now_us);
+            let next = self.judge(account, of(index), now_us);
             is_reset |= next == Fate::Gone(DropCause::Reset);
             if next != fate || fate.is_alone() {
-                self.forward(position, pieces, start..index, fate, now_us);
+                self.forward(account, pieces, start..index, fate, now_us);
                 (start, fate) = (index, next);
             }
         }
-        self.forward(position, pieces, start..pieces.count(), fate, now_us);
+        self.forward(account, pieces, start..pieces.count(), fate, now_us);
         is_reset
     }
 
     /// Sends neighbouring packets of a large segment to their common fate.
     fn forward(
         &mut self,
-        position: usize,
+        account: Account,
         pieces: &Pieces<'_>,
         range: Range<usize>,
         fate: Fate,
@@ -127,91 +131,94 @@ impl Switch {
             .in_flight
             .buffer(frame::OFFLOAD_BYTES + pieces.bytes(range.clone()));
         pieces.write(range, &mut frame);
-        self.show_sent(position, &frame, now_us, fate.dropped());
+        self.show_sent(account.link, &frame, now_us, fate.dropped());
         match fate {
             Fate::Gone(_) => self.in_flight.recycle(frame),
             Fate::Now(marks) => {
-                self.hand_over_marked(position, &mut frame, marks, now_us);
+                self.hand_over_marked(account, &mut frame, marks, now_us);
                 self.in_flight.recycle(frame);
             }
             Fate::Later { due_us, marks } => {
-                let held = Held::new(position as u32, frame, packets, now_us, due_us);
-                self.hold(held, marks);
+                let held = Held::new(account.link as u32, frame, packets, now_us, due_us);
+                self.hold(account, held, marks);
             }
         }
     }
 
     /// Lets the link decide about one packet. What is dropped is counted here.
-    fn judge(&mut self, position: usize, packet: Facts, now_us: u64) -> Fate {
+    fn judge(&mut self, account: Account, packet: Facts, now_us: u64) -> Fate {
         let Link {
             from,
             to,
             state,
             classes,
             ..
-        } = &mut self.links[position];
+        } = &mut self.links[account.link];
         let base = self.table.get(*from, *to);
         let (class, policy) = effective(base, classes, self.generation, &packet);
         let verdict = state.decide_in_class(class, policy, now_us, packet);
         let jam = policy.jam;
-        let link = &mut self.links[position];
+        let link = &mut self.links[account.link];
         let cause = match verdict {
             Verdict::Deliver { at_us, marks } => {
                 let is_now = at_us <= now_us && link.in_flight == 0 && !jam;
                 if is_now || !self.in_flight.is_full() && link.in_flight < IN_FLIGHT_ON_LINK_MAX {
-                    link.counters.reordered += u64::from(marks.reordered);
-                    if is_now {
-                        return Fate::Now(marks);
+                    link.in_flight += u32::from(!is_now);
+                    if marks.reordered {
+                        self.count(account, |counters| counters.reordered += 1);
                     }
-                    link.in_flight += 1;
-                    return Fate::Later {
-                        due_us: at_us,
-                        marks,
+                    return match is_now {
+                        true => Fate::Now(marks),
+                        false => Fate::Later {
+                            due_us: at_us,
+                            marks,
+                        },
                     };
                 }
                 DropCause::Queue
             }
             Verdict::Drop(cause) => cause,
         };
-        link.counters.count_dropped(1, cause);
+        self.count(account, |counters| counters.count_dropped(1, cause));
         Fate::Gone(cause)
     }
 
     /// Hands a frame over, with what else is to happen to it.
-    fn hand_over_marked(&mut self, position: usize, frame: &mut [u8], marks: Marks, now_us: u64) {
-        self.spoil(position, frame, marks);
-        self.hand_over(position, frame, now_us);
+    fn hand_over_marked(&mut self, account: Account, frame: &mut [u8], marks: Marks, now_us: u64) {
+        self.spoil(account, frame, marks);
+        self.hand_over(account, frame, now_us);
         if marks.twice {
-            self.links[position].counters.duplicated += Weight::of(frame).packets;
-            self.hand_over(position, frame, now_us);
+            let packets = Weight::of(frame).packets;
+            self.count(account, |counters| counters.duplicated += packets);
+            self.hand_over(account, frame, now_us);
         }
     }
 
     /// Holds a frame back, with what else is to happen to it. A copy that there is no room for is
     /// not made.
-    fn hold(&mut self, mut held: Held, marks: Marks) {
-        let position = held.link as usize;
-        self.spoil(position, &mut held.frame, marks);
-        let link = &self.links[position];
+    fn hold(&mut self, account: Account, mut held: Held, marks: Marks) {
+        held.matched = account.matched;
+        self.spoil(account, &mut held.frame, marks);
+        let link = &self.links[account.link];
         let room = !self.in_flight.is_full() && link.in_flight < IN_FLIGHT_ON_LINK_MAX;
         let copy = (marks.twice && room).then(|| {
             let mut frame = self.in_flight.buffer(held.frame.len());
             frame.extend_from_slice(&held.frame);
-            Held::new(held.link, frame, held.packets, held.read_us, held.due_us)
+            held.twin(frame)
         });
         self.in_flight.hold(held);
         if let Some(copy) = copy {
-            let link = &mut self.links[position];
-            link.in_flight += copy.packets;
-            link.counters.duplicated += u64::from(copy.packets);
+            let packets = u64::from(copy.packets);
+            self.links[account.link].in_flight += copy.packets;
+            self.count(account, |counters| counters.duplicated += packets);
             self.in_flight.hold(copy);
         }
     }
 
-    fn spoil(&mut self, position: usize, frame: &mut [u8], marks: Marks) {
+    fn spoil(&mut self, account: Account, frame: &mut [u8], marks: Marks) {
         if let Some(flip) = marks.flip {
-            let done = corrupt(frame, flip);
-            self.links[position].counters.corrupted += u64::from(done);
+            let done = u64::from(corrupt(frame, flip));
+            self.count(account, |counters| counters.corrupted += done);
         }
     }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
-use fabric::{Fabric, HostIndex, LinkCounters, LinkPolicy, PolicyTable};
+use fabric::{Fabric, HostIndex, LinkCounters, LinkPolicy, LinkReport, PolicyTable};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 pub const A: HostIndex = HostIndex(0);
@@ -32,14 +32,6 @@ impl Device {
 
 pub fn address(host: HostIndex) -> Ipv4Addr {
     Ipv4Addr::from(0xc612_0001 + u32::from(host.0))
-}
-
-/// A packet of 28 bytes with a number in it.
-pub fn packet(to: Ipv4Addr, number: u64) -> Vec<u8> {
-    let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 253, 0, 0, 198, 18, 0, 1];
-    packet.extend_from_slice(&to.octets());
-    packet.extend_from_slice(&number.to_be_bytes());
-    packet
 }
 
 pub fn attach(fabric: &Fabric, host: HostIndex) -> Device {
@@ -70,27 +62,40 @@ pub fn set_a_to_b(fabric: &Fabric, policy: LinkPolicy) {
     fabric.set_policies(table).expect("policies set");
 }
 
-pub fn counters(fabric: &Fabric, from: HostIndex, to: HostIndex) -> Option<LinkCounters> {
+/// What a link has to say; none before its first packet.
+pub fn report(fabric: &Fabric, from: HostIndex, to: HostIndex) -> Option<LinkReport> {
     let reports = fabric.counters().expect("counters");
     reports
-        .iter()
+        .into_iter()
         .find(|report| (report.from, report.to) == (from, to))
-        .map(|report| report.counters)
 }
 
-/// Waits until a link's counters are as wanted. Each question waits for the router, so this
-/// cannot spin faster than it serves.
-pub fn wait_for(
+pub fn counters(fabric: &Fabric, from: HostIndex, to: HostIndex) -> Option<LinkCounters> {
+    report(fabric, from, to).map(|report| report.counters)
+}
+
+/// Waits until a link's report is as wanted. Each question waits for the router, so this cannot
+/// spin faster than it serves.
+pub fn wait_for_report(
     fabric: &Fabric,
     (from, to): (HostIndex, HostIndex),
-    wanted: impl Fn(&LinkCounters) -> bool,
-) -> LinkCounters {
+    wanted: impl Fn(&LinkReport) -> bool,
+) -> LinkReport {
     let start = Instant::now();
     loop {
-        let now = counters(fabric, from, to);
+        let now = report(fabric, from, to);
         match now.filter(&wanted) {
-            Some(counters) => return counters,
-            None => assert!(start.elapsed() < DEADLINE, "the counters stay at {now:?}"),
+            Some(report) => return report,
+            None => assert!(start.elapsed() < DEADLINE, "the report stays at {now:?}"),
         }
     }
+}
+
+/// Waits until a link's counters are as wanted.
+pub fn wait_for(
+    fabric: &Fabric,
+    link: (HostIndex, HostIndex),
+    wanted: impl Fn(&LinkCounters) -> bool,
+) -> LinkCounters {
+    wait_for_report(fabric, link, |report| wanted(&report.counters)).counters
 }

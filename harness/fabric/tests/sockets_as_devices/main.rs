@@ -4,6 +4,9 @@
 //! packets and counters.
 
 mod device;
+mod packets;
+
+mod filters;
 mod vocabulary;
 
 use std::io::Read;
@@ -11,8 +14,9 @@ use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use device::{A, B, address, attach, counters, packet, set_a_to_b, two_hosts, wait_for};
+use device::{A, B, address, attach, counters, set_a_to_b, two_hosts, wait_for};
 use fabric::{Fabric, FabricError, HostIndex, Latency, LinkCounters, LinkPolicy, PolicyTable};
+use packets::packet;
 
 #[test]
 fn a_packet_arrives_as_it_was_sent() {

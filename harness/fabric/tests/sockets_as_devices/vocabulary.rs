@@ -1,50 +1,16 @@
 //! What the switch and the router do for the newer parts of a policy: copies, jams, answers,
-//! black holes, filters, flows.
-
-use std::net::Ipv4Addr;
+//! black holes, flows.
 
 use fabric::{
-    Capture, Corrupt, Corruption, Fabric, Filter, Filtered, JAMMED_ON_LINK_MAX, Latency,
-    LinkPolicy, PolicyTable, Protocol, Reorder,
+    Capture, Corrupt, Corruption, Fabric, JAMMED_ON_LINK_MAX, Latency, LinkPolicy, PolicyTable,
+    Reorder,
 };
 
-use crate::device::{A, B, Device, address, packet, set_a_to_b, two_hosts, wait_for};
-
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
-const ACK: u8 = 0x10;
+use crate::device::{A, B, Device, address, set_a_to_b, two_hosts, wait_for};
+use crate::packets::{ACK, RST, SYN, datagram, ip, packet, segment};
 
 fn healthy() -> LinkPolicy {
     LinkPolicy::default()
-}
-
-fn ip(protocol: u8, from: Ipv4Addr, to: Ipv4Addr, transport: &[u8]) -> Vec<u8> {
-    let bytes = 20 + transport.len() as u16;
-    let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0];
-    packet[2..4].copy_from_slice(&bytes.to_be_bytes());
-    packet.extend_from_slice(&from.octets());
-    packet.extend_from_slice(&to.octets());
-    packet.extend_from_slice(transport);
-    packet
-}
-
-/// A datagram without checksum.
-fn datagram(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), payload: &[u8]) -> Vec<u8> {
-    let mut udp = from.1.to_be_bytes().to_vec();
-    udp.extend_from_slice(&to.1.to_be_bytes());
-    udp.extend_from_slice(&(8 + payload.len() as u16).to_be_bytes());
-    udp.extend_from_slice(&[0, 0]);
-    udp.extend_from_slice(payload);
-    ip(UDP, from.0, to.0, &udp)
-}
-
-/// A segment from A to B, of which only the flags matter.
-fn segment(flags: u8) -> Vec<u8> {
-    let mut tcp = vec![0x9c, 0x40, 0, 80, 0, 0, 0, 7, 0, 0, 0, 9, 5 << 4, flags];
-    tcp.extend_from_slice(&[0; 6]);
-    ip(TCP, address(A), address(B), &tcp)
 }
 
 #[test]
@@ -235,50 +201,6 @@ fn a_silent_corruption_changes_one_bit_of_the_payload() {
     wait_for(&fabric, (A, B), |counters| {
         counters.corrupted == 1 && counters.passed == 1
     });
-}
-
-/// Only what matches meets the filtered policy, and waits for it.
-#[test]
-fn a_filter_aims_at_its_packets_only() {
-    let (fabric, mut a, mut b) = two_hosts(1);
-    let behind = |port, policy| Filtered {
-        filter: Filter {
-            protocol: Some(Protocol::Udp),
-            port: Some(port),
-        },
-        policy,
-    };
-    let jam = LinkPolicy {
-        jam: true,
-        ..healthy()
-    };
-    let blocked = LinkPolicy {
-        blocked: true,
-        ..healthy()
-    };
-    let filtered = vec![behind(80, jam), behind(90, blocked)];
-    let policy = LinkPolicy {
-        filtered,
-        ..healthy()
-    };
-    set_a_to_b(&fabric, policy.clone());
-    let to = |port| datagram((address(A), 4_000), (address(B), port), b"hello");
-    for port in [80, 90, 100, 80] {
-        a.send(&to(port));
-    }
-    assert_eq!(b.receive(), to(100));
-    a.send(&segment(SYN));
-    assert_eq!(b.receive(), segment(SYN));
-    let counters = wait_for(&fabric, (A, B), |counters| counters.jammed == 2);
-    assert_eq!((counters.dropped_blocked, counters.passed), (1, 2));
-    // Swapped for the same, the jam lasts, and no packet is counted twice.
-    set_a_to_b(&fabric, policy);
-    a.send(&to(100));
-    assert_eq!(b.receive(), to(100));
-    let counters = wait_for(&fabric, (A, B), |counters| counters.passed == 3);
-    assert_eq!((counters.jammed, counters.released), (2, 0));
-    set_a_to_b(&fabric, healthy());
-    assert_eq!((b.receive(), b.receive()), (to(80), to(80)));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fabric::{Fabric, HostIndex, HostNet, LinkCounters, LinkPolicy, PolicyTable};
+use fabric::{Fabric, HostIndex, HostNet, LinkCounters, LinkPolicy, LinkReport, PolicyTable};
 use nix::sched::{CloneFlags, setns};
 
 pub const A: HostIndex = HostIndex(0);
@@ -75,11 +75,15 @@ impl Pair {
     }
 
     pub fn counters(&self, from: HostIndex, to: HostIndex) -> LinkCounters {
-        let reports = self.fabric.counters().expect("counters");
-        let report = reports
-            .iter()
-            .find(|report| (report.from, report.to) == (from, to));
+        let report = self.report(from, to);
         report.map(|report| report.counters).unwrap_or_default()
+    }
+
+    /// What a link has to say; none before its first packet.
+    pub fn report(&self, from: HostIndex, to: HostIndex) -> Option<LinkReport> {
+        let reports = self.fabric.counters().expect("counters");
+        let mut reports = reports.into_iter();
+        reports.find(|report| (report.from, report.to) == (from, to))
     }
 
     /// Waits until so many packets of a link are settled. Each question waits for the router.

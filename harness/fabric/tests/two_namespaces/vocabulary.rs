@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
-use fabric::{Corrupt, Corruption, Filter, Filtered, LinkPolicy, Protocol};
+use fabric::{Corrupt, Corruption, Filter, Filtered, Latency, LinkPolicy, Protocol};
 
 use crate::pair::{A, B, DEADLINE, PORT, Pair, address, pair};
 
@@ -209,6 +209,37 @@ fn the_packets_of_a_large_segment_are_measured_one_by_one() {
     pair.set(wide, healthy());
     crate::stream(&pair, 4 << 20);
     assert_eq!(pair.counters(A, B).dropped_mtu, 0);
+}
+
+/// Lost one by one and held back together, they are counted alike with and without a filter.
+#[test]
+fn the_packets_of_a_large_segment_are_matched_one_by_one() {
+    const BYTES: usize = 4 << 20;
+    let Some(pair) = pair("the_packets_of_a_large_segment_are_matched_one_by_one") else {
+        return;
+    };
+    let bad = Filtered {
+        filter: Filter {
+            protocol: Some(Protocol::Tcp),
+            port: Some(PORT),
+        },
+        policy: LinkPolicy {
+            latency: vec![Latency::Constant { mean_us: 1_000 }],
+            loss_ppm: vec![1_000],
+            ..healthy()
+        },
+    };
+    let policy = LinkPolicy {
+        filtered: vec![bad],
+        ..healthy()
+    };
+    pair.set(policy, healthy());
+    crate::stream(&pair, BYTES);
+    let report = pair.report(A, B).expect("a link in use");
+    let matched = report.matched;
+    assert_eq!(matched, report.counters);
+    assert!(matched.settled() as usize >= BYTES / 1_460, "{matched:?}");
+    assert!(matched.dropped_loss > 0, "{matched:?}");
 }
 
 #[test]

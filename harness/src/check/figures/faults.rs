@@ -3,8 +3,11 @@
 //! Whether a fault is proved is decided here, once, by the measurement that its kind names. The
 //! checker of fault evidence and the reports only repeat it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+use super::on_hosts;
 use super::recovery::{Recoveries, RecoveryFigures};
 use super::{milliseconds, ratio};
 use crate::check::owed::Owed;
@@ -88,13 +91,20 @@ fn prove(fault: &FaultSpec, run: &FaultRun) -> (Option<bool>, String) {
     }
     let (proved, proof) = match fault.inner().proof() {
         Proof::ProcessExited => processes(evidence, run.targets.len(), "seen to end"),
+        Proof::SomeProcessExited => some_processes(evidence, run),
+        Proof::ProcessStarted => processes(evidence, run.targets.len(), "seen to start"),
         Proof::ProcessStopped => processes(evidence, run.targets.len(), "seen stopped"),
         Proof::DiskWiped => processes(evidence, run.targets.len(), "seen dead, with an empty disk"),
+        Proof::PowerLost => power_lost(evidence, run.targets.len()),
         Proof::PacketsBlocked => packets_blocked(evidence),
         Proof::PacketsDelayed => packets_delayed(evidence, fault),
         Proof::PacketsLost => packets_lost(evidence, fault),
         Proof::LineBusy => line_busy(evidence, fault),
         Proof::Packets(count) => packets_counted(evidence, fault, count),
+        Proof::Counted(count) => on_hosts::counted(evidence, fault, count),
+        Proof::Limited(count) => on_hosts::limited(evidence, run.targets.len(), count),
+        Proof::ClockRead => on_hosts::clock_read(evidence, run.targets.len()),
+        Proof::Load => on_hosts::load(evidence),
     };
     (Some(proved), proof)
 }
@@ -105,6 +115,31 @@ fn processes(evidence: &Evidence, targets: usize, seen: &str) -> (bool, String) 
     (
         all,
         format!("{} of {targets} processes {seen}", evidence.hosts_seen),
+    )
+}
+
+/// Those that were to go away at least once did.
+fn some_processes(evidence: &Evidence, run: &FaultRun) -> (bool, String) {
+    let hit: BTreeSet<&HostId> = run.turns.iter().flat_map(|(_, hits)| hits).collect();
+    let (seen, all) = (evidence.hosts_seen, run.targets.len());
+    let enough = usize::try_from(seen).is_ok_and(|seen| seen >= hit.len());
+    let proof = format!(
+        "{seen} of {all} processes seen to end, {} were to",
+        hit.len()
+    );
+    (enough && !hit.is_empty(), proof)
+}
+
+fn power_lost(evidence: &Evidence, targets: usize) -> (bool, String) {
+    let (all, seen) = processes(evidence, targets, "seen dead, back to what was synced");
+    let count = |count| evidence.counted.get(&count).copied().unwrap_or_default();
+    (
+        all,
+        format!(
+            "{seen}; {} {}",
+            count(Count::BytesLost),
+            Count::BytesLost.words()
+        ),
     )
 }
 
@@ -119,6 +154,9 @@ fn packets_blocked(evidence: &Evidence) -> (bool, String) {
 fn packets_delayed(evidence: &Evidence, fault: &FaultSpec) -> (bool, String) {
     let asked_us = evidence.requested_delay_us.or(match fault {
         FaultSpec::Latency(latency) => Some(latency.mean.as_micros()),
+        FaultSpec::Profile(profile) => {
+            u64::try_from(profile.policy().mean_latency().as_micros()).ok()
+        }
         _ => None,
     });
     let (Some(measured_us), Some(asked_us)) = (evidence.mean_delay_us, asked_us) else {
@@ -184,10 +222,7 @@ fn packets_counted(evidence: &Evidence, fault: &FaultSpec, count: Count) -> (boo
         }
         _ => String::new(),
     };
-    (
-        number > 0,
-        format!("{number} packets {}{beside}", count.words()),
-    )
+    (number > 0, format!("{number} {}{beside}", count.words()))
 }
 
 fn packets_lost(evidence: &Evidence, fault: &FaultSpec) -> (bool, String) {

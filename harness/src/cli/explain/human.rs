@@ -8,7 +8,7 @@ use crate::host::{HostId, HostInfo};
 use crate::plan::{Availability, Expect, LatencyBound, Network, Plan, Popularity, Quantiles};
 use crate::plan::{Share, Span};
 use crate::report::words::{count, counted};
-use crate::schedule::{Edge, EdgeKind, Schedule};
+use crate::schedule::{Edge, EdgeKind, Fault, Schedule};
 
 /// Lines of names are wrapped at this many columns.
 const WIDTH: usize = 100;
@@ -62,15 +62,18 @@ fn hosts(plan: &Plan, schedule: &Schedule) -> String {
 
 fn network(network: &Network) -> String {
     let latency = match (network.latency, network.jitter) {
+        (None, _) if network.profile.is_some() => String::new(),
         (None, _) => "no added latency".to_owned(),
         (Some(mean), None) => format!("{mean} one-way"),
         (Some(mean), Some(jitter)) => format!("{mean} ± {jitter} one-way"),
     };
     let loss = network.loss.map(|loss| format!("{loss} loss"));
     let bandwidth = network.bandwidth.map(|rate| rate.to_string());
-    let parts: Vec<String> = [Some(latency), loss, bandwidth]
+    let profile = network.profile.map(|one| format!("profile {}", one.word()));
+    let parts: Vec<String> = [profile, Some(latency), loss, bandwidth]
         .into_iter()
         .flatten()
+        .filter(|part| !part.is_empty())
         .collect();
     format!("Every link before any fault\n  {}\n", parts.join(", "))
 }
@@ -109,7 +112,8 @@ fn timeline(plan: &Plan, schedule: &Schedule) -> String {
     if schedule.edges.is_empty() {
         text.push_str("  no faults\n");
     }
-    for edge in &schedule.edges {
+    let heals = |edge: &&Edge| schedule.faults[edge.fault].heals;
+    for edge in schedule.edges.iter().filter(|edge| !heals(edge)) {
         let _ = writeln!(
             text,
             "  {:>8}  {}",
@@ -117,12 +121,32 @@ fn timeline(plan: &Plan, schedule: &Schedule) -> String {
             edge_line(schedule, *edge)
         );
     }
+    for fault in &schedule.faults {
+        if let Some(rule) = fault.rule_words(&schedule.faults) {
+            let lasts = match fault.lasts_us {
+                Some(lasts_us) => format!(", for {}", time(lasts_us)),
+                None => String::new(),
+            };
+            let _ = writeln!(
+                text,
+                "  {:>8}  {} starts {rule}: {}{lasts}\n{INDENT}{}",
+                "?",
+                fault.id,
+                fault.fault,
+                whom(fault)
+            );
+        }
+    }
     let _ = writeln!(
         text,
         "  {:>8}  everything heals; then at most {} to settle",
         time(schedule.timeline_us),
         plan.settle
     );
+    for edge in schedule.edges.iter().filter(heals) {
+        let after = format!("+{}", time(edge.at_us));
+        let _ = writeln!(text, "  {after:>8}  {}", edge_line(schedule, *edge));
+    }
     text
 }
 
@@ -135,20 +159,28 @@ fn edge_line(schedule: &Schedule, edge: Edge) -> String {
     let is_its_stop = |one: &&Edge| one.fault == edge.fault && one.edge == EdgeKind::Stop;
     let lasts = match schedule.edges.iter().find(is_its_stop) {
         Some(stop) => format!(", for {}", time(stop.at_us - edge.at_us)),
-        None if fault.fault.inner().is_instant() => String::new(),
+        None if fault.fault.is_instant() => String::new(),
+        None if fault.fault.ends_by_itself() => ", until it is done".to_owned(),
         None => ", until everything heals".to_owned(),
     };
-    let whom = match (&fault.targets, fault.aimed_at.to_string()) {
+    format!(
+        "{} starts: {}{lasts}\n{INDENT}{}",
+        fault.id,
+        fault.fault,
+        whom(fault)
+    )
+}
+
+/// Whom a fault hits.
+fn whom(fault: &Fault) -> String {
+    match (&fault.targets, fault.aim_words()) {
         (None, aimed_at) => format!("on {aimed_at}: drawn when it fires"),
+        (Some(_), aimed_at) if fault.aimed_at.is_none() => format!("on {aimed_at}"),
         (Some(hosts), aimed_at) if hosts.len() == 1 && hosts[0].0 == aimed_at => {
             format!("on {aimed_at}")
         }
         (Some(hosts), aimed_at) => format!("on {aimed_at}:{}", names(hosts)),
-    };
-    format!(
-        "{} starts: {}{lasts}\n{INDENT}{whom}",
-        fault.id, fault.fault
-    )
+    }
 }
 
 /// The names, each line as long as a line may be.

@@ -123,7 +123,12 @@ fn cohorts_have_names_and_nodes_of_their_own() {
 
 #[test]
 fn bugs_are_planted_in_hosts_that_there_are() {
-    let bugs = |name: &str| changed("nodes: 5", &format!("nodes: 5, bugs: {{ {name}: [x] }}"));
+    let bugs = |name: &str| {
+        changed(
+            "nodes: 5",
+            &format!("nodes: 5, bugs: {{ {name}: [skip-seq-check] }}"),
+        )
+    };
     assert_eq!(bugs("nodes"), [""; 0]);
     assert_eq!(bugs("node-5"), [""; 0]);
     assert_eq!(
@@ -135,6 +140,10 @@ fn bugs_are_planted_in_hosts_that_there_are() {
         ["3:29 system.bugs.node-6: there is no host or group `node-6`"]
     );
     assert_eq!(bugs("mirrors").len(), 1);
+    assert_eq!(
+        changed("nodes: 5", "nodes: 5, bugs: { nodes: [skip-sek-check] }"),
+        ["3:37 system.bugs.nodes[0]: the system has no bug `skip-sek-check`"]
+    );
 }
 
 #[test]

@@ -125,7 +125,16 @@ fn edges(report: &Report, axis: &Axis, height: f64) -> Markup {
 #[must_use]
 pub fn hue(report: &Report, fault: usize) -> &'static str {
     match report.header.faults[fault].fault.inner().proof() {
-        Proof::ProcessExited | Proof::ProcessStopped | Proof::DiskWiped => "on-process",
+        Proof::ProcessExited
+        | Proof::SomeProcessExited
+        | Proof::ProcessStarted
+        | Proof::ProcessStopped
+        | Proof::DiskWiped
+        | Proof::PowerLost
+        | Proof::Counted(_)
+        | Proof::Limited(_)
+        | Proof::ClockRead
+        | Proof::Load => "on-process",
         Proof::PacketsBlocked
         | Proof::PacketsDelayed
         | Proof::PacketsLost

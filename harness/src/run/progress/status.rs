@@ -62,7 +62,7 @@ impl Status {
             EventKind::RunStarted(header) => self.header = Some(header.clone()),
             EventKind::PhaseStarted { phase } => return self.enter(*phase),
             EventKind::HostChanged { host, state } => return self.change_host(host, state),
-            EventKind::FaultStarted { fault, targets } => {
+            EventKind::FaultStarted { fault, targets, .. } => {
                 self.active.insert(*fault);
                 return vec![self.stamped(&self.fault_start_words(*fault, targets))];
             }
@@ -89,6 +89,7 @@ impl Status {
             }
             EventKind::Settled { settled: true, .. }
             | EventKind::WorldApplied { .. }
+            | EventKind::FaultTurned { .. }
             | EventKind::Measured { .. }
             | EventKind::Digest { .. }
             | EventKind::Usage(_)
@@ -196,7 +197,10 @@ impl Status {
             HostState::Started { .. } | HostState::Exited { .. } => {
                 self.ready.remove(host);
             }
-            HostState::Paused | HostState::Resumed | HostState::Wiped { .. } => {}
+            HostState::Paused
+            | HostState::Resumed
+            | HostState::Wiped { .. }
+            | HostState::PowerLost { .. } => {}
         }
         match state {
             HostState::Exited {

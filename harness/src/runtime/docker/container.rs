@@ -5,6 +5,7 @@
 //! it begins. That it ended is heard from the engine (`news`), never assumed.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -27,9 +28,12 @@ use super::network::Network;
 use super::spec;
 use crate::history::{EventKind, EventSink, HostState};
 use crate::plan::Limits;
+use crate::runtime::bent::Bent;
 use crate::runtime::home::Home;
-use crate::runtime::{Observed, RuntimeError, until_ready};
+use crate::runtime::served::Served;
+use crate::runtime::{Observed, Probe, RuntimeError, until_ready};
 use crate::system::Launch;
+use crate::world::{ClockBend, Disk, ProcessLimits};
 
 /// Seconds that a process may take to end when it is asked to.
 const TERMINATE_SECONDS: i32 = 5;
@@ -61,6 +65,9 @@ pub struct HostContainer {
     index: HostIndex,
     address: Ipv4Addr,
     home: Home,
+    /// Its disk, when the harness serves it.
+    served: Option<Served>,
+    bent: Bent,
     launch: Launch,
     observed: watch::Sender<Observed>,
     /// The engine's name for the container, once it was made.
@@ -80,13 +87,16 @@ impl HostContainer {
         index: HostIndex,
         address: Ipv4Addr,
         home: Home,
+        served: Option<Served>,
         launch: Launch,
     ) -> HostContainer {
         HostContainer {
+            bent: Bent::new(home.id().clone(), common.sink.clone()),
             common,
             index,
             address,
             home,
+            served,
             launch,
             observed: watch::Sender::default(),
             id: OnceLock::new(),
@@ -119,14 +129,8 @@ impl HostContainer {
         }
         self.exit_wanted.store(false, Ordering::Relaxed);
         // Before the engine is asked: its news that the container has ended may come early.
-        self.observed.send_modify(|observed| {
-            *observed = Observed {
-                starts: observed.starts + 1,
-                alive: true,
-                wipes: observed.wipes,
-                ..Observed::default()
-            };
-        });
+        self.observed
+            .send_modify(|observed| *observed = observed.started());
         match self.start_and_attach().await {
             Ok(pid) => {
                 self.emit(HostState::Started { pid }).await;
@@ -171,12 +175,34 @@ impl HostContainer {
             return Ok(0);
         };
         self.pid.store(pid, Ordering::Relaxed);
+        let here = is_process_of(pid, self.id.get().map_or("", String::as_str));
+        if here {
+            self.bent.started(pid)?;
+        }
+        self.serve_disk(pid, here)?;
         match self.common.network.attach(self.index, self.address, pid) {
             Ok(()) => Ok(pid),
             // It ended in between.
             Err(_) if self.inspect().await?.running == Some(false) => Ok(pid),
             Err(error) => Err(self.home.error("plug in", std::io::Error::other(error))),
         }
+    }
+
+    /// Puts the disk that the harness serves where the container looks for it. Its program waits
+    /// for the network meanwhile.
+    fn serve_disk(&self, pid: u32, here: bool) -> Result<(), RuntimeError> {
+        let Some(served) = &self.served else {
+            return Ok(());
+        };
+        if !here || !nix::unistd::geteuid().is_root() {
+            return Err(RuntimeError::Unsupported {
+                what: format!("the disk of {} cannot be served", self.home.id()),
+                remedy: "faults of disks need an engine on this machine and a harness that runs \
+                         as root, or the local runtime"
+                    .into(),
+            });
+        }
+        served.serve(|device| disk::mount_in(device, pid, Path::new(spec::DISK_INSIDE)))
     }
 
     async fn inspect(&self) -> Result<ContainerState, EngineError> {
@@ -226,6 +252,7 @@ impl HostContainer {
             self.keep_what_it_said().await;
         }
         self.pid.store(0, Ordering::Relaxed);
+        self.bent.ended();
         // When the network is gone, whatever comes next says so.
         let _ = self.common.network.detach(self.index);
         let (code, signal) = code_and_signal(status);
@@ -235,13 +262,8 @@ impl HostContainer {
             wanted,
         })
         .await;
-        self.observed.send_modify(|observed| {
-            *observed = Observed {
-                starts: observed.starts,
-                wipes: observed.wipes,
-                ..Observed::default()
-            };
-        });
+        self.observed
+            .send_modify(|observed| *observed = observed.without_process());
     }
 
     /// Appends to the host's log what the container said before the program had the log, and
@@ -382,11 +404,54 @@ impl HostContainer {
 
     /// Empties the disk of a container that does not run.
     pub async fn wipe(&self) -> Result<(), RuntimeError> {
-        let wiped = self.home.wipe();
+        let wiped = self.home.wipe(None);
         let files = wiped.map_err(|source| self.home.error("wipe the disk of", source))?;
+        if let Some(served) = &self.served {
+            served.forget();
+        }
         self.observed.send_modify(|observed| observed.wipes += 1);
         self.emit(HostState::Wiped { files }).await;
         Ok(())
+    }
+
+    /// Ends the container and takes back what it had not synced.
+    pub async fn lose_power(&self) -> Result<(), RuntimeError> {
+        let Some(served) = &self.served else {
+            let unserved = std::io::Error::other("the harness does not serve its disk");
+            return Err(self.home.error("take the power of", unserved));
+        };
+        served.cut_power();
+        self.kill().await?;
+        let lost = served.restore_power()?;
+        self.observed
+            .send_modify(|observed| observed.power_losses += 1);
+        self.emit(HostState::PowerLost {
+            files: lost.files,
+            bytes: lost.bytes,
+        })
+        .await;
+        Ok(())
+    }
+
+    pub fn set_disk(&self, disk: &Disk) {
+        if let Some(served) = &self.served {
+            served.set(disk);
+        }
+    }
+
+    pub fn set_limits(&self, limits: &ProcessLimits) -> Result<(), RuntimeError> {
+        self.bent.set_limits(*limits, self.observed.borrow().alive)
+    }
+
+    pub fn set_clock(&self, bends: &[ClockBend]) -> Result<(), RuntimeError> {
+        self.bent.set_clock(bends, self.observed.borrow().alive)
+    }
+
+    pub fn probe(&self) -> Probe {
+        Probe {
+            disk: self.served.as_ref().map(Served::probe).unwrap_or_default(),
+            ..self.bent.probe()
+        }
     }
 
     async fn emit(&self, state: HostState) {

@@ -49,11 +49,13 @@ pub use remote::{RemoteError, hold as hold_fabric};
 pub use sweep::{Sweep, Swept, sweep};
 
 use super::home::Home;
-use super::{Observed, Runtime, RuntimeError};
+use super::served::Served;
+use super::{Needs, Observed, Probe, Runtime, RuntimeError};
 use crate::history::{EventSink, Usage};
 use crate::host::Inventory;
 use crate::plan::Limits;
 use crate::system::{HttpClient, System};
+use crate::world::{ClockBend, Disk, ProcessLimits};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -70,6 +72,8 @@ pub struct Setup<'a> {
     pub program: &'a Path,
     /// The seed of the fabric.
     pub seed: u64,
+    /// What the faults of the run need.
+    pub needs: &'a Needs,
 }
 
 /// See the module.
@@ -100,6 +104,7 @@ impl Docker {
         system: &impl System,
         sink: &EventSink,
     ) -> Result<Docker, RuntimeError> {
+        setup.needs.check()?;
         let engine = Engine::connect().await?;
         let about = engine.about().await?;
         if let Some(obstacle) = about.obstacle() {
@@ -124,8 +129,16 @@ impl Docker {
         let mut hosts = Vec::new();
         for (index, info) in setup.inventory.iter() {
             let home = Home::create(&info.id, setup.hosts.join(&info.id.0))?;
+            let served = match setup.needs.disks.contains(&index) {
+                true => {
+                    let served = Served::new(&home.disk_path());
+                    Some(served.map_err(|source| home.error("open the disk of", source))?)
+                }
+                false => None,
+            };
             let launch = system.launch(index);
-            let host = HostContainer::new(common.clone(), index, info.address, home, launch);
+            let (common, address) = (common.clone(), info.address);
+            let host = HostContainer::new(common, index, address, home, served, launch);
             hosts.push(Arc::new(host));
         }
         let news = tokio::spawn(news::listen(
@@ -201,6 +214,27 @@ impl Runtime for Docker {
 
     async fn wipe(&self, host: HostIndex) -> Result<(), RuntimeError> {
         self.host(host).wipe().await
+    }
+
+    async fn lose_power(&self, host: HostIndex) -> Result<(), RuntimeError> {
+        self.host(host).lose_power().await
+    }
+
+    fn set_disk(&self, host: HostIndex, disk: &Disk) -> Result<(), RuntimeError> {
+        self.host(host).set_disk(disk);
+        Ok(())
+    }
+
+    fn set_limits(&self, host: HostIndex, limits: &ProcessLimits) -> Result<(), RuntimeError> {
+        self.host(host).set_limits(limits)
+    }
+
+    fn set_clock(&self, host: HostIndex, bends: &[ClockBend]) -> Result<(), RuntimeError> {
+        self.host(host).set_clock(bends)
+    }
+
+    fn probe(&self, host: HostIndex) -> Probe {
+        self.host(host).probe()
     }
 
     async fn close(&self) -> Result<(), RuntimeError> {

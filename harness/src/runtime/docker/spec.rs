@@ -16,6 +16,9 @@ use crate::system::Launch;
 /// Where the host's home is inside.
 const HOME: &str = "/host";
 
+/// Where the host's disk is inside.
+pub const DISK_INSIDE: &str = "/host/disk";
+
 /// What is asked of the engine at the first start of a host.
 pub fn request(
     common: &Common,

@@ -8,6 +8,7 @@
 mod model;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,14 +17,14 @@ use tokio::sync::watch;
 
 use model::{Model, Reply};
 
-use super::{Observed, Runtime, RuntimeError};
+use super::{Observed, Probe, Runtime, RuntimeError};
 use crate::history::{
     ErrorKind, EventKind, EventSink, HostState, HostUsage, OperationKind, Outcome, Usage,
 };
 use crate::host::Inventory;
 use crate::plan;
-use crate::system::{Client, Status, StatusError};
-use crate::world::Process;
+use crate::system::{BugsError, Client, Status, StatusError};
+use crate::world::{ClockBend, Disk, HostWorld, Process, ProcessLimits};
 
 /// How long an imitated process takes to get ready.
 const START_TIME: Duration = Duration::from_millis(40);
@@ -75,6 +76,12 @@ impl Fake {
         lock(&self.model).links.clone()
     }
 
+    /// What is wrong with a host, as it was set last.
+    #[must_use]
+    pub fn bent(&self, host: HostIndex) -> HostWorld {
+        lock(&self.model).bent_mut(host).clone()
+    }
+
     fn seen(&self, host: HostIndex) -> &watch::Sender<Observed> {
         &self.observed[usize::from(host.0)]
     }
@@ -99,13 +106,8 @@ impl Fake {
             },
         )
         .await;
-        self.seen(host).send_modify(|seen| {
-            *seen = Observed {
-                starts: seen.starts,
-                wipes: seen.wipes,
-                ..Observed::default()
-            };
-        });
+        self.seen(host)
+            .send_modify(|seen| *seen = seen.without_process());
     }
 }
 
@@ -120,14 +122,7 @@ impl Runtime for Fake {
         if self.seen(host).borrow().alive {
             return Ok(());
         }
-        self.seen(host).send_modify(|seen| {
-            *seen = Observed {
-                starts: seen.starts + 1,
-                alive: true,
-                wipes: seen.wipes,
-                ..Observed::default()
-            };
-        });
+        self.seen(host).send_modify(|seen| *seen = seen.started());
         let pid = 100 + u32::from(host.0);
         self.emit(host, HostState::Started { pid }).await;
         tokio::time::sleep(START_TIME).await;
@@ -170,6 +165,33 @@ impl Runtime for Fake {
         self.seen(host).send_modify(|seen| seen.wipes += 1);
         self.emit(host, HostState::Wiped { files: 0 }).await;
         Ok(())
+    }
+
+    async fn lose_power(&self, host: HostIndex) -> Result<(), RuntimeError> {
+        self.end(host, libc::SIGKILL).await;
+        self.seen(host).send_modify(|seen| seen.power_losses += 1);
+        let state = HostState::PowerLost { files: 0, bytes: 0 };
+        self.emit(host, state).await;
+        Ok(())
+    }
+
+    fn set_disk(&self, host: HostIndex, disk: &Disk) -> Result<(), RuntimeError> {
+        lock(&self.model).bent_mut(host).disk = *disk;
+        Ok(())
+    }
+
+    fn set_limits(&self, host: HostIndex, limits: &ProcessLimits) -> Result<(), RuntimeError> {
+        lock(&self.model).bent_mut(host).limits = *limits;
+        Ok(())
+    }
+
+    fn set_clock(&self, host: HostIndex, bends: &[ClockBend]) -> Result<(), RuntimeError> {
+        lock(&self.model).bent_mut(host).clock = bends.to_vec();
+        Ok(())
+    }
+
+    fn probe(&self, host: HostIndex) -> Probe {
+        lock(&self.model).probe(host, self.sink.now_us())
     }
 
     async fn close(&self) -> Result<(), RuntimeError> {
@@ -248,6 +270,30 @@ impl Client for FakeClient {
     async fn status(&self) -> Result<Status, StatusError> {
         let status = lock(&self.model).status(self.host);
         status.ok_or_else(not_running)
+    }
+
+    async fn set_bugs(&self, bugs: &BTreeMap<String, f64>) -> Result<(), BugsError> {
+        let ppm = bugs.iter().map(|(name, chance)| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a chance from 0 to 1"
+            )]
+            let ppm = (chance * 1e6).round() as u32;
+            (name.clone(), ppm)
+        });
+        lock(&self.model).bent_mut(self.host).bugs = ppm.collect();
+        Ok(())
+    }
+
+    async fn bug_bites(&self) -> Result<u64, StatusError> {
+        // What an ideal system is told to do wrong it notes, and does right.
+        Ok(lock(&self.model).bent_mut(self.host).bugs.len() as u64)
+    }
+
+    async fn replicas(&self, name: &str) -> Result<Option<Vec<Ipv4Addr>>, StatusError> {
+        let replicas = lock(&self.model).replicas(self.host, name);
+        replicas.map(Some).ok_or_else(not_running)
     }
 
     async fn digest(&self) -> Result<Option<BTreeMap<String, String>>, StatusError> {

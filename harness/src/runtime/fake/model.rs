@@ -1,6 +1,7 @@
 //! The imitated hosts, links and names: a plain value that answers at once.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use fabric::{HostIndex, LinkCounters, LinkReport, PolicyTable};
@@ -10,9 +11,10 @@ use rand_chacha::ChaCha8Rng;
 use crate::history::{Answer, ErrorKind, OperationKind, Outcome};
 use crate::host::Inventory;
 use crate::plan;
+use crate::runtime::{DiskProbe, Probe};
 use crate::seed::{self, Stream};
 use crate::system::Status;
-use crate::world::Process;
+use crate::world::{HostWorld, Process, clock_error_ns};
 
 /// Time that an imitated host computes.
 const THINK_TIME: Duration = Duration::from_micros(500);
@@ -33,6 +35,10 @@ pub enum Reply {
 pub struct Model {
     pub links: PolicyTable,
     processes: Vec<Process>,
+    /// What is wrong with each host beside its process.
+    bent: Vec<HostWorld>,
+    disks: Vec<DiskProbe>,
+    addresses: Vec<Ipv4Addr>,
     registry: Vec<HostIndex>,
     mirrors: Vec<HostIndex>,
     names: BTreeMap<String, Entry>,
@@ -53,10 +59,14 @@ impl Model {
         let mirrors = inventory
             .group("nodes")
             .into_iter()
+            .filter(|host| !inventory.get(*host).joins)
             .take(usize::from(system.mirrors));
         Model {
             links: PolicyTable::uniform(inventory.len(), fabric::LinkPolicy::default()),
             processes: vec![Process::Dead; usize::from(inventory.len())],
+            bent: vec![HostWorld::default(); usize::from(inventory.len())],
+            disks: vec![DiskProbe::default(); usize::from(inventory.len())],
+            addresses: inventory.iter().map(|(_, host)| host.address).collect(),
             registry: inventory.group("registry"),
             mirrors: mirrors.collect(),
             names: BTreeMap::new(),
@@ -80,6 +90,7 @@ impl Model {
             from: link.0,
             to: link.1,
             counters: *counters,
+            matched: *counters,
         };
         self.counters.iter().map(report).collect()
     }
@@ -90,8 +101,44 @@ impl Model {
         running.then(|| Status {
             ready: true,
             roles: roles.into_iter().collect(),
-            pending: 0,
+            ..Status::default()
         })
+    }
+
+    /// Who holds a name: every mirror.
+    pub fn replicas(&self, host: HostIndex, _name: &str) -> Option<Vec<Ipv4Addr>> {
+        let address = |mirror: &HostIndex| self.addresses[usize::from(mirror.0)];
+        let running = self.process(host) == Process::Running;
+        running.then(|| self.mirrors.iter().map(address).collect())
+    }
+
+    pub fn bent_mut(&mut self, host: HostIndex) -> &mut HostWorld {
+        &mut self.bent[usize::from(host.0)]
+    }
+
+    /// What can be read of a host: its faults as they were set, as if each took effect.
+    pub fn probe(&self, host: HostIndex, at_us: u64) -> Probe {
+        let bent = &self.bent[usize::from(host.0)];
+        let disk = self.disks[usize::from(host.0)];
+        let held = bent.limits.cpu_ppm.map(|_| Duration::from_micros(at_us));
+        Probe {
+            cpu_held: held.unwrap_or_default(),
+            cpu_used: Duration::ZERO,
+            memory_limit: bent.limits.memory_bytes,
+            files_limit: bent.limits.files,
+            clock_error_ns: Some(clock_error_ns(&bent.clock, at_us)),
+            disk,
+        }
+    }
+
+    /// Every operation is one on each disk.
+    fn use_disks(&mut self) {
+        for (bent, disk) in self.bent.iter().zip(&mut self.disks) {
+            disk.refused_full += u64::from(bent.disk.free_bytes.is_some());
+            disk.refused_read_only += u64::from(bent.disk.read_only);
+            disk.delayed += u64::from(bent.disk.slow_us > 0);
+            disk.delay_total += Duration::from_micros(bent.disk.slow_us);
+        }
     }
 
     /// What a running host holds: everything, when it is the registry or a mirror.
@@ -111,8 +158,9 @@ impl Model {
         name: &str,
         value: &str,
     ) -> Reply {
+        self.use_disks();
         match self.process(host) {
-            Process::Dead => return Reply::Dead,
+            Process::Dead | Process::Left => return Reply::Dead,
             Process::Paused => return Reply::Frozen,
             Process::Running => {}
         }

@@ -19,10 +19,12 @@ use tokio::sync::watch;
 use process::HostProcess;
 
 use super::home::Home;
-use super::{MTU, Observed, PREFIX, Runtime, RuntimeError};
+use super::served::Served;
+use super::{MTU, Needs, Observed, PREFIX, Probe, Runtime, RuntimeError};
 use crate::history::{EventSink, Usage};
 use crate::host::Inventory;
 use crate::system::{HttpClient, System};
+use crate::world::{ClockBend, Disk, ProcessLimits};
 
 /// See the module.
 #[derive(Debug)]
@@ -44,8 +46,10 @@ impl Local {
         system: &impl System,
         folder: &Path,
         seed: u64,
+        needs: &Needs,
         sink: &EventSink,
     ) -> Result<Local, RuntimeError> {
+        needs.check()?;
         let fabric = Fabric::start(seed, inventory.len())?;
         let mut hosts = Vec::with_capacity(usize::from(inventory.len()));
         for (index, info) in inventory.iter() {
@@ -53,8 +57,12 @@ impl Local {
             let tun = net.take_tun().expect("a new host network has its device");
             fabric.attach(index, info.address, tun)?;
             let home = Home::create(&info.id, folder.join(&info.id.0))?;
+            let served = match needs.disks.contains(&index) {
+                true => Some(serve_disk(&home)?),
+                false => None,
+            };
             let launch = system.launch(index);
-            hosts.push(HostProcess::new(home, launch, net, sink.clone()));
+            hosts.push(HostProcess::new(home, served, launch, net, sink.clone()));
         }
         Ok(Local {
             inventory: inventory.clone(),
@@ -82,6 +90,14 @@ impl Local {
     pub fn home(&self, host: HostIndex) -> PathBuf {
         self.host(host).home().path().to_owned()
     }
+}
+
+/// Puts a disk that the harness serves over a host's folder, in the enclosure's own mounts.
+fn serve_disk(home: &Home) -> Result<Served, RuntimeError> {
+    let folder = home.disk_path();
+    let served = Served::new(&folder).map_err(|source| home.error("open the disk of", source))?;
+    served.serve(|device| disk::mount(device, &folder))?;
+    Ok(served)
 }
 
 impl Runtime for Local {
@@ -113,6 +129,27 @@ impl Runtime for Local {
 
     async fn wipe(&self, host: HostIndex) -> Result<(), RuntimeError> {
         self.host(host).wipe().await
+    }
+
+    async fn lose_power(&self, host: HostIndex) -> Result<(), RuntimeError> {
+        self.host(host).lose_power().await
+    }
+
+    fn set_disk(&self, host: HostIndex, disk: &Disk) -> Result<(), RuntimeError> {
+        self.host(host).set_disk(disk);
+        Ok(())
+    }
+
+    fn set_limits(&self, host: HostIndex, limits: &ProcessLimits) -> Result<(), RuntimeError> {
+        self.host(host).set_limits(limits)
+    }
+
+    fn set_clock(&self, host: HostIndex, bends: &[ClockBend]) -> Result<(), RuntimeError> {
+        self.host(host).set_clock(bends)
+    }
+
+    fn probe(&self, host: HostIndex) -> Probe {
+        self.host(host).probe()
     }
 
     async fn close(&self) -> Result<(), RuntimeError> {

@@ -6,7 +6,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -16,10 +16,13 @@ use fabric::HostNet;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use super::super::bent::{Bent, open_pidfd, send_signal};
 use super::super::home::Home;
-use super::super::{Observed, RuntimeError, reading, until_ready};
+use super::super::served::Served;
+use super::super::{Observed, Probe, RuntimeError, reading, until_ready};
 use crate::history::{EventKind, EventSink, HostState};
 use crate::system::Launch;
+use crate::world::{ClockBend, Disk, ProcessLimits};
 
 /// How long a process may take to end when it is asked to.
 const TERMINATE_PATIENCE: Duration = Duration::from_secs(5);
@@ -31,6 +34,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct HostProcess {
     home: Home,
+    /// Its disk, when the harness serves it.
+    served: Option<Served>,
+    bent: Bent,
     launch: Launch,
     net: HostNet,
     sink: EventSink,
@@ -49,9 +55,17 @@ struct Running {
 
 impl HostProcess {
     /// A host in its home and its network; starts nothing.
-    pub fn new(home: Home, launch: Launch, net: HostNet, sink: EventSink) -> HostProcess {
+    pub fn new(
+        home: Home,
+        served: Option<Served>,
+        launch: Launch,
+        net: HostNet,
+        sink: EventSink,
+    ) -> HostProcess {
         HostProcess {
+            bent: Bent::new(home.id().clone(), sink.clone()),
             home,
+            served,
             launch,
             net,
             sink,
@@ -90,17 +104,12 @@ impl HostProcess {
             pidfd,
             exit_wanted: false,
         });
-        self.observed.send_modify(|observed| {
-            *observed = Observed {
-                starts: observed.starts + 1,
-                alive: true,
-                wipes: observed.wipes,
-                ..Observed::default()
-            };
-        });
+        self.observed
+            .send_modify(|observed| *observed = observed.started());
         self.emit(HostState::Started { pid }).await;
+        let bent = self.bent.started(pid);
         self.watch(child);
-        Ok(())
+        bent
     }
 
     pub async fn kill(&self) -> Result<(), RuntimeError> {
@@ -112,6 +121,7 @@ impl HostProcess {
     }
 
     pub async fn pause(&self) -> Result<(), RuntimeError> {
+        self.bent.set_frozen(true);
         let Some(pid) = self
             .signal(libc::SIGSTOP, false)
             .map_err(|e| self.home.error("pause", e))?
@@ -139,6 +149,7 @@ impl HostProcess {
         let signalled = self
             .signal(libc::SIGCONT, false)
             .map_err(|e| self.home.error("resume", e))?;
+        self.bent.set_frozen(false);
         if signalled.is_some() {
             self.observed
                 .send_modify(|observed| observed.stopped = false);
@@ -149,11 +160,54 @@ impl HostProcess {
 
     /// Empties the disk of a process that does not run.
     pub async fn wipe(&self) -> Result<(), RuntimeError> {
-        let wiped = self.home.wipe();
+        let wiped = self.home.wipe(self.served.as_ref().map(Served::folder));
         let files = wiped.map_err(|source| self.home.error("wipe the disk of", source))?;
+        if let Some(served) = &self.served {
+            served.forget();
+        }
         self.observed.send_modify(|observed| observed.wipes += 1);
         self.emit(HostState::Wiped { files }).await;
         Ok(())
+    }
+
+    /// Ends the process and takes back what it had not synced.
+    pub async fn lose_power(&self) -> Result<(), RuntimeError> {
+        let Some(served) = &self.served else {
+            let unserved = io::Error::other("the harness does not serve its disk");
+            return Err(self.home.error("take the power of", unserved));
+        };
+        served.cut_power();
+        self.kill().await?;
+        let lost = served.restore_power()?;
+        self.observed
+            .send_modify(|observed| observed.power_losses += 1);
+        self.emit(HostState::PowerLost {
+            files: lost.files,
+            bytes: lost.bytes,
+        })
+        .await;
+        Ok(())
+    }
+
+    pub fn set_disk(&self, disk: &Disk) {
+        if let Some(served) = &self.served {
+            served.set(disk);
+        }
+    }
+
+    pub fn set_limits(&self, limits: &ProcessLimits) -> Result<(), RuntimeError> {
+        self.bent.set_limits(*limits, self.observed.borrow().alive)
+    }
+
+    pub fn set_clock(&self, bends: &[ClockBend]) -> Result<(), RuntimeError> {
+        self.bent.set_clock(bends, self.observed.borrow().alive)
+    }
+
+    pub fn probe(&self) -> Probe {
+        Probe {
+            disk: self.served.as_ref().map(Served::probe).unwrap_or_default(),
+            ..self.bent.probe()
+        }
     }
 
     /// Sends a signal and waits until the process is gone; SIGKILL when `patience` is over.
@@ -217,6 +271,7 @@ impl HostProcess {
         let (id, sink) = (self.home.id().clone(), self.sink.clone());
         let (observed, running) = (self.observed.clone(), Arc::clone(&self.running));
         let client = self.home.client().clone();
+        let bent = self.bent.clone();
         tokio::spawn(async move {
             let status = tokio::select! {
                 status = child.wait() => status,
@@ -235,15 +290,10 @@ impl HostProcess {
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
                 .take();
             let wanted = ended.is_some_and(|running| running.exit_wanted);
+            bent.ended();
             let state = exit_state(status, wanted);
             sink.emit(EventKind::HostChanged { host: id, state }).await;
-            observed.send_modify(|observed| {
-                *observed = Observed {
-                    starts: observed.starts,
-                    wipes: observed.wipes,
-                    ..Observed::default()
-                };
-            });
+            observed.send_modify(|observed| *observed = observed.without_process());
         });
     }
 
@@ -269,34 +319,5 @@ fn exit_state(status: io::Result<ExitStatus>, wanted: bool) -> HostState {
         code: status.and_then(|status| status.code()),
         signal: status.and_then(|status| status.signal()),
         wanted,
-    }
-}
-
-fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
-    // SAFETY: pidfd_open takes two integers and returns a new descriptor or -1; `pid` is a child
-    // that was not waited for yet, so the number is still its own.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    match i32::try_from(fd) {
-        // SAFETY: the kernel just made this descriptor and nobody else has it.
-        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-fn send_signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
-    // SAFETY: the descriptor is open, no siginfo is passed.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            pidfd.as_raw_fd(),
-            signal,
-            std::ptr::null::<libc::siginfo_t>(),
-            0,
-        )
-    };
-    if done == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
     }
 }
