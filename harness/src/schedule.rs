@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use fabric::{Filter, HostIndex, LinkPolicy};
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{FaultSpec, Link};
+use crate::fault::{Beat, BeatTime, Beating, FaultSpec, Link};
 use crate::history::{OperationKind, ScheduledFault};
 use crate::host::{HostId, Inventory};
 use crate::plan::{self, Links, Placed, Plan, Protocol, Span, Start, Step, Targets, Workload};
@@ -73,6 +72,10 @@ pub struct Fault {
     pub filter: Filter,
     /// Who that is; absent when only the running system knows.
     pub targets: Option<Vec<HostId>>,
+    /// Whom it hits from each moment on, when it comes and goes within its time and its targets are
+    /// known; a turn that waits for a host is left out, because only the run shows when it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Turn>,
     /// The rule by which it starts, when that is no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts: Option<Rule>,
@@ -82,6 +85,15 @@ pub struct Fault {
     /// True when it is part of the recovery.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub heals: bool,
+}
+
+/// A moment at which a fault hits others of its targets than before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Microseconds after the start of the fault.
+    pub after_us: u64,
+    /// Whom it hits from then on, each as often as it is hit by then.
+    pub hits: Vec<HostId>,
 }
 
 /// The rule by which a fault starts that has no time of its own.
@@ -136,13 +148,16 @@ pub fn compile(plan: &Plan, seed: u64) -> Schedule {
         let most_us = i64::try_from(most.as_micros()).unwrap_or(i64::MAX / 2);
         seed::numbered(seed, Stream::Jitter, number).random_range(-most_us..=most_us)
     });
-    let faults: Vec<Fault> = placed
+    let mut faults: Vec<Fault> = placed
         .iter()
         .enumerate()
         .map(|(number, one)| name_and_aim(one, &hosts, seed, number))
         .collect();
     let edges = edges(&placed);
     let timeline_us = timeline_us(plan, &placed);
+    for (number, fault) in faults.iter_mut().enumerate() {
+        fault.turns = turns(fault, &hosts, timeline_us, seed, number);
+    }
     let operations = count_operations(&plan.workload, seed, timeline_us, &placed);
     Schedule {
         format: 2,
@@ -156,6 +171,50 @@ pub fn compile(plan: &Plan, seed: u64) -> Schedule {
         operations,
         hosts,
     }
+}
+
+/// When a fault hits whom, as far as that is known beforehand.
+fn turns(
+    fault: &Fault,
+    hosts: &Inventory,
+    timeline_us: u64,
+    seed: u64,
+    number: usize,
+) -> Vec<Turn> {
+    let Some(targets) = &fault.targets else {
+        return vec![];
+    };
+    let targets: Vec<HostIndex> = targets.iter().filter_map(|id| hosts.find(id)).collect();
+    let beats = beats(fault, &targets, timeline_us, seed, number);
+    let turn = |beat: Beat| match beat.at {
+        BeatTime::OnceReady(..) => None,
+        BeatTime::After(after_us) => Some(Turn {
+            after_us,
+            hits: beat
+                .hits
+                .iter()
+                .map(|host| hosts.get(*host).id.clone())
+                .collect(),
+        }),
+    };
+    beats.into_iter().filter_map(turn).collect()
+}
+
+/// When a fault with these targets hits whom; nothing when it hits all of them all the time.
+fn beats(
+    fault: &Fault,
+    targets: &[HostIndex],
+    timeline_us: u64,
+    seed: u64,
+    number: usize,
+) -> Vec<Beat> {
+    let beats = fault.fault.inner().beats(Beating {
+        targets,
+        // Without an end of its own it ends with the timeline, which is not longer than this.
+        lasts_us: fault.lasts_us.unwrap_or(timeline_us),
+        rng: &mut seed::numbered(seed, Stream::Beats, number),
+    });
+    beats.unwrap_or_default()
 }
 
 /// How many arrivals of each kind the seed gives within the timeline.
@@ -326,10 +385,12 @@ impl Schedule {
             .collect()
     }
 
-    /// The generator of the moments at which a fault comes and goes.
+    /// When fault `number` with these targets hits whom; nothing when it hits all of them all the
+    /// time.
     #[must_use]
-    pub fn beats_generator(&self, number: usize) -> ChaCha8Rng {
-        seed::numbered(self.seed, Stream::Beats, number)
+    pub fn beats(&self, number: usize, targets: &[HostIndex]) -> Vec<Beat> {
+        let fault = &self.faults[number];
+        beats(fault, targets, self.timeline_us, self.seed, number)
     }
 
     /// True when a fault of the plan needs what this says of it.
@@ -467,6 +528,7 @@ fn name_and_aim(one: &Placed<'_>, hosts: &Inventory, seed: u64, number: usize) -
         links: step.links.clone(),
         filter: filter(step),
         targets: None,
+        turns: Vec::new(),
         starts: rule(&one.start),
         lasts_us: one.lasts.map(Span::as_micros),
         heals: one.heals,

@@ -16,7 +16,7 @@ use super::measure::{Snapshot, evidence, read_clocks, snapshot};
 use super::roles::Roles;
 use super::watches::{Watched, Watches, condition, ready};
 use super::{Lab, LabError};
-use crate::fault::{Aim, Beat, BeatTime, Beating, FaultSpec, Lasting, Link, Proof};
+use crate::fault::{Aim, Beat, BeatTime, FaultSpec, Lasting, Link, Proof};
 use crate::history::{ClockEvidence, EventKind, LoadEvidence};
 use crate::host::HostId;
 use crate::runtime::Runtime;
@@ -279,7 +279,7 @@ impl<'a> Timeline<'a> {
         let dynamic = self.roles.groups(fault, lab).await;
         let targets = self.schedule.targets(number, &dynamic);
         let links = self.schedule.links(number, &dynamic);
-        let beats = self.beats(number, &targets);
+        let beats = self.schedule.beats(number, &targets);
         let hits = beats.first().map_or(&targets, |beat| &beat.hits).clone();
         let active = ActiveFault {
             fault: fault.fault.clone(),
@@ -321,18 +321,6 @@ impl<'a> Timeline<'a> {
         };
         self.active.insert(number, started);
         Ok(())
-    }
-
-    /// When the fault hits whom, if it comes and goes.
-    fn beats(&self, number: usize, targets: &[HostIndex]) -> Vec<Beat> {
-        let fault = &self.schedule.faults[number];
-        let beats = fault.fault.inner().beats(Beating {
-            targets,
-            // Without an end of its own it ends with the timeline, which is not longer than this.
-            lasts_us: fault.lasts_us.unwrap_or(self.schedule.timeline_us),
-            rng: &mut self.schedule.beats_generator(number),
-        });
-        beats.unwrap_or_default()
     }
 
     /// Lets a fault hit others of its targets; false when that is over.
@@ -524,3 +512,6 @@ async fn sleep_until<R: Runtime>(lab: &Lab<R>, at_us: u64) {
         at_us => tokio::time::sleep_until(lab.sink.moment(at_us)).await,
     }
 }
+
+#[cfg(test)]
+mod tests;

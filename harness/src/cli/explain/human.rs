@@ -163,8 +163,12 @@ fn edge_line(schedule: &Schedule, edge: Edge) -> String {
         None if fault.fault.ends_by_itself() => ", until it is done".to_owned(),
         None => ", until everything heals".to_owned(),
     };
+    let turns = match fault.turns.len() {
+        0 => String::new(),
+        turns => format!("; {} in `--format json`", counted(turns as u64, "turn")),
+    };
     format!(
-        "{} starts: {}{lasts}\n{INDENT}{}",
+        "{} starts: {}{lasts}{turns}\n{INDENT}{}",
         fault.id,
         fault.fault,
         whom(fault)

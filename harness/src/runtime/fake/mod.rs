@@ -96,7 +96,12 @@ impl Fake {
             return;
         }
         tokio::time::sleep(END_TIME).await;
-        lock(&self.model).set_process(host, Process::Dead);
+        {
+            let mut model = lock(&self.model);
+            model.set_process(host, Process::Dead);
+            // The next process has no bugs until it is told.
+            model.bent_mut(host).bugs.clear();
+        }
         self.emit(
             host,
             HostState::Exited {
