@@ -6,6 +6,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
 
 const COLUMNS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 400;
@@ -39,6 +42,36 @@ fn sources_follow_the_house_style() {
     assert!(files.len() > 50, "the sources were not found");
     let errors: Vec<String> = files.iter().flat_map(|file| check(file, &root)).collect();
     assert!(errors.is_empty(), "\n{}", errors.join("\n"));
+}
+
+/// The README's first command is `cargo run` without `--bin`: it must not have to ask which.
+#[test]
+fn cargo_run_means_the_harness() {
+    let metadata = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).expect("JSON");
+    let members = metadata["workspace_default_members"]
+        .as_array()
+        .expect("a list");
+    let is_default = |package: &&Value| members.contains(&package["id"]);
+    let packages = metadata["packages"].as_array().expect("a list");
+    let programs: Vec<&str> = packages
+        .iter()
+        .filter(is_default)
+        .flat_map(|package| package["targets"].as_array().expect("a list"))
+        .filter(|target| target["kind"][0] == "bin")
+        .filter_map(|target| target["name"].as_str())
+        .collect();
+    assert_eq!(programs, ["harness"], "see `default-members` in Cargo.toml");
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
