@@ -7,12 +7,16 @@
 //! the seed as the run goes; the schedule holds how many of each kind there will be, as far as no
 //! load waits for a condition.
 
+mod whom;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fabric::{Filter, HostIndex, LinkPolicy};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+
+use whom::Whom;
 
 use crate::fault::{Beat, BeatTime, Beating, FaultSpec, Link};
 use crate::history::{OperationKind, ScheduledFault};
@@ -330,18 +334,11 @@ impl Schedule {
         number: usize,
         dynamic: &BTreeMap<String, Vec<HostIndex>>,
     ) -> Vec<HostIndex> {
-        let members = |name: &str| self.members(name, dynamic);
-        let fault = &self.faults[number];
-        match (&fault.aimed_at, &fault.links) {
-            (Some(targets), _) => draw(targets, &members, self.seed, number),
-            (None, Some(_)) => {
-                let links = self.links(number, dynamic).unwrap_or_default();
-                let ends: BTreeSet<HostIndex> =
-                    links.iter().flat_map(|(from, to)| [*from, *to]).collect();
-                ends.into_iter().collect()
-            }
-            (None, None) => self.clients(),
-        }
+        let whom = Whom {
+            hosts: &self.hosts,
+            dynamic,
+        };
+        whom.targets(&self.faults[number], self.seed, number)
     }
 
     /// The links that fault `number` is narrowed to; none when it is about all of its hosts'.
@@ -351,38 +348,12 @@ impl Schedule {
         number: usize,
         dynamic: &BTreeMap<String, Vec<HostIndex>>,
     ) -> Option<BTreeSet<Link>> {
+        let whom = Whom {
+            hosts: &self.hosts,
+            dynamic,
+        };
         let links = self.faults[number].links.as_ref()?;
-        let mut found = BTreeSet::new();
-        for one in &links.0 {
-            let from = self.members(&one.from, dynamic);
-            let to = self.members(&one.to, dynamic);
-            for (from, to) in from
-                .iter()
-                .flat_map(|from| to.iter().map(move |to| (*from, *to)))
-            {
-                if from != to {
-                    found.insert((from, to));
-                    found.extend(one.both.then_some((to, from)));
-                }
-            }
-        }
-        Some(found)
-    }
-
-    fn members(&self, name: &str, dynamic: &BTreeMap<String, Vec<HostIndex>>) -> Vec<HostIndex> {
-        match dynamic.get(name) {
-            Some(hosts) => hosts.clone(),
-            None => named(&self.hosts, name),
-        }
-    }
-
-    /// The hosts that clients use.
-    fn clients(&self) -> Vec<HostIndex> {
-        self.hosts
-            .iter()
-            .filter(|(_, host)| host.serves_clients)
-            .map(|(index, _)| index)
-            .collect()
+        Some(whom.links(links))
     }
 
     /// When fault `number` with these targets hits whom; nothing when it hits all of them all the
@@ -488,23 +459,6 @@ impl Fault {
     }
 }
 
-/// The hosts that a name stands for: a host or a group.
-fn named(hosts: &Inventory, name: &str) -> Vec<HostIndex> {
-    match hosts.find(&HostId(name.to_owned())) {
-        Some(host) => vec![host],
-        None => hosts.group(name),
-    }
-}
-
-fn draw(
-    targets: &Targets,
-    members: &impl Fn(&str) -> Vec<HostIndex>,
-    seed: u64,
-    number: usize,
-) -> Vec<HostIndex> {
-    targets.draw(members, &mut seed::numbered(seed, Stream::Targets, number))
-}
-
 fn name_and_aim(one: &Placed<'_>, hosts: &Inventory, seed: u64, number: usize) -> Fault {
     let step = one.step;
     let names = [
@@ -534,7 +488,11 @@ fn name_and_aim(one: &Placed<'_>, hosts: &Inventory, seed: u64, number: usize) -
         heals: one.heals,
     };
     if !dynamic {
-        let drawn = draw_static(&fault, hosts, seed, number);
+        let whom = Whom {
+            hosts,
+            dynamic: &BTreeMap::new(),
+        };
+        let drawn = whom.targets(&fault, seed, number);
         fault.targets = Some(
             drawn
                 .into_iter()
@@ -543,24 +501,6 @@ fn name_and_aim(one: &Placed<'_>, hosts: &Inventory, seed: u64, number: usize) -
         );
     }
     fault
-}
-
-/// Who is hit by a fault whose targets are known beforehand.
-fn draw_static(fault: &Fault, hosts: &Inventory, seed: u64, number: usize) -> Vec<HostIndex> {
-    let members = |name: &str| named(hosts, name);
-    match (&fault.aimed_at, &fault.links) {
-        (Some(targets), _) => draw(targets, &members, seed, number),
-        (None, Some(links)) => {
-            let sides = links.names().into_iter().flat_map(members);
-            let ends: BTreeSet<HostIndex> = sides.collect();
-            ends.into_iter().collect()
-        }
-        (None, None) => hosts
-            .iter()
-            .filter(|(_, host)| host.serves_clients)
-            .map(|(index, _)| index)
-            .collect(),
-    }
 }
 
 fn filter(step: &Step) -> Filter {

@@ -6,7 +6,7 @@ use fabric::{Filter, Filtered, HostIndex, LinkPolicy};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::world::World;
+use crate::world::{Process, World};
 
 /// One direction between two hosts.
 pub type Link = (HostIndex, HostIndex);
@@ -44,6 +44,13 @@ impl Aim {
             Some(_) if self.hosts.is_empty() => BTreeSet::new(),
             Some(links) => links.clone(),
             None => world.links_of(&self.hosts),
+        }
+    }
+
+    /// Sets the processes of the hosts to this state, unless they are in a worse one.
+    pub fn worsen(&self, world: &mut World, state: Process) {
+        for host in &self.hosts {
+            world.worsen_process(*host, state);
         }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Aim, Count, Fault, Proof};
 use crate::plan::Share;
-use crate::world::World;
+use crate::world::{World, tighten};
 
 /// The least share.
 const SHARE_MIN: f64 = 0.001;
@@ -30,8 +30,7 @@ impl Fault for Cpu {
     fn bend(&self, world: &mut World, aim: &Aim) {
         let share = self.share.parts_per_million();
         for target in &aim.hosts {
-            let cpu = &mut world.host_mut(*target).limits.cpu_ppm;
-            *cpu = Some(cpu.map_or(share, |other| other.min(share)));
+            tighten(&mut world.host_mut(*target).limits.cpu_ppm, share);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! As `restart`, but the process is not asked: it cannot say good-bye, close or flush anything.
 
-use super::{Aim, Fault, Lasting, Proof};
+use super::{Aim, Fault, How, Lasting, Proof};
 use crate::world::World;
 
 /// See the module.
@@ -15,9 +15,7 @@ impl Fault for Crash {
     }
 
     fn bend(&self, world: &mut World, aim: &Aim) {
-        for target in &aim.hosts {
-            world.host_mut(*target).crashes += 1;
-        }
+        How::Immediate.bend(world, &aim.hosts);
     }
 
     fn proof(&self) -> Proof {

@@ -78,9 +78,7 @@ impl Fault for CrashLoop {
     }
 
     fn bend(&self, world: &mut World, aim: &Aim) {
-        for target in &aim.hosts {
-            world.worsen_process(*target, Process::Dead);
-        }
+        aim.worsen(world, Process::Dead);
     }
 
     fn beats(&self, beating: Beating<'_>) -> Option<Vec<Beat>> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Aim, Count, Fault, Proof};
 use crate::plan::Bytes;
-use crate::world::World;
+use crate::world::{World, tighten};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,8 +24,7 @@ impl Fault for DiskFull {
     fn bend(&self, world: &mut World, aim: &Aim) {
         let free = self.free.bytes();
         for target in &aim.hosts {
-            let disk = &mut world.host_mut(*target).disk;
-            disk.free_bytes = Some(disk.free_bytes.map_or(free, |other| other.min(free)));
+            tighten(&mut world.host_mut(*target).disk.free_bytes, free);
         }
     }
 

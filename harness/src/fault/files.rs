@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Aim, Count, Fault, Proof};
-use crate::world::World;
+use crate::world::{World, tighten};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,8 +26,7 @@ impl Fault for Files {
     fn bend(&self, world: &mut World, aim: &Aim) {
         let limit = u64::from(self.limit);
         for target in &aim.hosts {
-            let files = &mut world.host_mut(*target).limits.files;
-            *files = Some(files.map_or(limit, |other| other.min(limit)));
+            tighten(&mut world.host_mut(*target).limits.files, limit);
         }
     }
 

@@ -16,9 +16,7 @@ impl Fault for Kill {
     }
 
     fn bend(&self, world: &mut World, aim: &Aim) {
-        for target in &aim.hosts {
-            world.worsen_process(*target, Process::Dead);
-        }
+        aim.worsen(world, Process::Dead);
     }
 
     fn proof(&self) -> Proof {

@@ -16,9 +16,7 @@ impl Fault for Leave {
     }
 
     fn bend(&self, world: &mut World, aim: &Aim) {
-        for target in &aim.hosts {
-            world.worsen_process(*target, Process::Left);
-        }
+        aim.worsen(world, Process::Left);
     }
 
     fn proof(&self) -> Proof {

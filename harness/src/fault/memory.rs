@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Aim, Count, Fault, Proof};
 use crate::plan::Bytes;
-use crate::world::World;
+use crate::world::{World, tighten};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,8 +26,7 @@ impl Fault for Memory {
     fn bend(&self, world: &mut World, aim: &Aim) {
         let limit = self.limit.bytes();
         for target in &aim.hosts {
-            let memory = &mut world.host_mut(*target).limits.memory_bytes;
-            *memory = Some(memory.map_or(limit, |other| other.min(limit)));
+            tighten(&mut world.host_mut(*target).limits.memory_bytes, limit);
         }
     }
 

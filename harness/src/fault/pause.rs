@@ -15,9 +15,7 @@ impl Fault for Pause {
     }
 
     fn bend(&self, world: &mut World, aim: &Aim) {
-        for target in &aim.hosts {
-            world.worsen_process(*target, Process::Paused);
-        }
+        aim.worsen(world, Process::Paused);
     }
 
     fn proof(&self) -> Proof {

@@ -18,8 +18,8 @@ impl Fault for PowerLoss {
     }
 
     fn bend(&self, world: &mut World, aim: &Aim) {
+        aim.worsen(world, Process::Dead);
         for target in &aim.hosts {
-            world.worsen_process(*target, Process::Dead);
             world.host_mut(*target).power_losses += 1;
         }
     }

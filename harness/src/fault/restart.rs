@@ -3,7 +3,7 @@
 //! In the world a restart is one more wanted incarnation of the process. It is over when it has
 //! happened, so it stays counted until the end of the run and healing does not take it back.
 
-use super::{Aim, Fault, Lasting, Proof};
+use super::{Aim, Fault, How, Lasting, Proof};
 use crate::world::World;
 
 /// See the module.
@@ -16,9 +16,7 @@ impl Fault for Restart {
     }
 
     fn bend(&self, world: &mut World, aim: &Aim) {
-        for target in &aim.hosts {
-            world.host_mut(*target).restarts += 1;
-        }
+        How::Graceful.bend(world, &aim.hosts);
     }
 
     fn proof(&self) -> Proof {

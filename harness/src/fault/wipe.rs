@@ -16,8 +16,8 @@ impl Fault for Wipe {
     }
 
     fn bend(&self, world: &mut World, aim: &Aim) {
+        aim.worsen(world, Process::Dead);
         for target in &aim.hosts {
-            world.worsen_process(*target, Process::Dead);
             world.host_mut(*target).wipes += 1;
         }
     }

@@ -10,7 +10,7 @@ use fabric::policy::LATENCY_US_MAX;
 
 use super::network::Network;
 use super::path::Path;
-use super::placed::as_written;
+use super::placed::Placed;
 use super::problem::Problem;
 use super::spec::{LatencyBound, Plan};
 use super::units::Span;
@@ -25,7 +25,7 @@ const SPAN_MAX: Span = Span(Duration::from_secs(SPAN_HOURS_MAX * 3600));
 /// The longest that a link holds a packet back.
 const DELAY_MAX: Span = Span(Duration::from_micros(LATENCY_US_MAX));
 
-/// Every length of time of the plan, without those that say when a step is active.
+/// Every length of time of the plan, without those of its steps.
 pub fn check(plan: &Plan) -> Vec<Problem> {
     let all = [
         ("duration", plan.duration),
@@ -46,7 +46,6 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
         ));
     }
     problems.extend(network(&plan.network));
-    problems.extend(delays(plan));
     problems.extend(latency_bounds(&plan.expect.latency));
     problems
 }
@@ -87,25 +86,26 @@ fn network(network: &Network) -> impl Iterator<Item = Problem> {
     latency.into_iter().chain(jitter)
 }
 
-fn delays(plan: &Plan) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let placed = as_written(plan);
-    for one in placed.iter().filter(|one| one.repetition == 0) {
-        let fault = || one.path.key("fault");
-        match one.fault {
-            FaultSpec::Latency(latency) => {
-                let path = fault().key("latency");
-                problems.extend(too_slow(path.key("mean"), Some(latency.mean)));
-                problems.extend(too_slow(path.key("jitter"), latency.jitter));
-            }
-            FaultSpec::Reorder(reorder) => {
-                let path = fault().key("reorder").key("late");
-                problems.extend(too_slow(path, Some(reorder.late)));
-            }
-            _ => {}
+/// The problems with the delays of a fault.
+pub fn delays(one: &Placed<'_>) -> Vec<Problem> {
+    let path = one.path.key("fault");
+    let delays = match one.fault {
+        FaultSpec::Latency(latency) => {
+            let path = path.key("latency");
+            vec![
+                too_slow(path.key("mean"), Some(latency.mean)),
+                too_slow(path.key("jitter"), latency.jitter),
+            ]
         }
-    }
-    problems
+        FaultSpec::Reorder(reorder) => {
+            vec![too_slow(
+                path.key("reorder").key("late"),
+                Some(reorder.late),
+            )]
+        }
+        _ => vec![],
+    };
+    delays.into_iter().flatten().collect()
 }
 
 fn latency_bounds(latency: &LatencyBound) -> Vec<Problem> {

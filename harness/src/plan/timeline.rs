@@ -7,7 +7,7 @@ use super::check::step_name;
 use super::path::Path;
 use super::placed::{FAULTS_MAX, Placed, Start, as_written};
 use super::problem::Problem;
-use super::spans::{ends_too_late, too_long};
+use super::spans::{delays, ends_too_late, too_long};
 use super::spec::Plan;
 use super::units::Span;
 use super::{form, whom};
@@ -24,6 +24,7 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
     for one in &first_ones {
         problems.extend(fault(one));
         problems.extend(times(plan, one));
+        problems.extend(delays(one));
     }
     if placed.len() >= FAULTS_MAX {
         let message = format!("the timeline has more than {FAULTS_MAX} faults");

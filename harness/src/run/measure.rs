@@ -189,19 +189,12 @@ fn counted_hosts(fault: &ActiveFault, before: &Snapshot, after: &Snapshot) -> Ve
                 );
             }
             FaultSpec::Memory(memory) => {
-                let limited = to
-                    .memory_limit
-                    .is_some_and(|limit| limit <= memory.limit.bytes());
-                // A process that it has ended cannot be asked.
-                let ended = !new.seen.alive || new.seen.starts > old.seen.starts;
-                add(Count::MemoryLimited, u64::from(limited || ended));
+                let limited = is_limited(to.memory_limit, memory.limit.bytes(), old, new);
+                add(Count::MemoryLimited, u64::from(limited));
             }
             FaultSpec::Files(files) => {
-                let limited = to
-                    .files_limit
-                    .is_some_and(|limit| limit <= u64::from(files.limit));
-                let ended = !new.seen.alive || new.seen.starts > old.seen.starts;
-                add(Count::FilesLimited, u64::from(limited || ended));
+                let limited = is_limited(to.files_limit, files.limit.into(), old, new);
+                add(Count::FilesLimited, u64::from(limited));
             }
             FaultSpec::Bug(_) => {
                 let same = new.seen.starts == old.seen.starts;
@@ -215,6 +208,12 @@ fn counted_hosts(fault: &ActiveFault, before: &Snapshot, after: &Snapshot) -> Ve
         }
     }
     sums.into_iter().collect()
+}
+
+/// True when a process has the limit, or has ended under it: then it cannot be asked.
+fn is_limited(read: Option<u64>, asked: u64, old: &Reading, new: &Reading) -> bool {
+    let ended = !new.seen.alive || new.seen.starts > old.seen.starts;
+    ended || read.is_some_and(|limit| limit <= asked)
 }
 
 /// How many targets' processes are, or were meanwhile, what the fault wants them to be.

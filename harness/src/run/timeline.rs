@@ -463,15 +463,9 @@ impl<'a> Timeline<'a> {
             FaultSpec::FlashCrowd(crowd) => u64::from(crowd.each) * active.targets.len() as u64,
             _ => 0,
         };
-        let mut alone = World::healthy(0);
-        if let FaultSpec::Load(load) = &active.fault.fault {
-            crate::fault::Fault::bend(load, &mut alone, &active.fault.aim);
-        }
+        let alone = fold(&World::healthy(0), [&active.fault]);
         let factor = alone.load().factor_at(u64::MAX).max(1e-6);
-        let calm = match &active.fault.fault {
-            FaultSpec::Load(_) => (asked as f64 / factor).round() as u64,
-            _ => asked,
-        };
+        let calm = (asked as f64 / factor).round() as u64;
         LoadEvidence {
             operations,
             asked: asked + crowd,

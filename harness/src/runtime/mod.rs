@@ -9,6 +9,7 @@ pub mod local;
 
 mod alarms;
 mod bent;
+mod body;
 mod home;
 mod reading;
 mod served;

@@ -3,14 +3,14 @@
 //! Only the hosts that such a fault may hit get one: for all others the folder is the disk.
 
 use std::fs::File;
-use std::io;
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use disk::{Backing, Device, DiskCounters, DiskPolicy, HostDisk, Lost};
 
+use super::home::Home;
 use super::{DiskProbe, RuntimeError};
 use crate::world::Disk;
 
@@ -31,10 +31,11 @@ struct State {
 }
 
 impl Served {
-    /// The disk behind this folder; nothing is served yet.
-    pub fn new(folder: &Path) -> io::Result<Served> {
+    /// The disk of a host; nothing is served yet.
+    pub fn of(home: &Home) -> Result<Served, RuntimeError> {
+        let folder = File::open(home.disk_path());
         Ok(Served {
-            folder: File::open(folder)?,
+            folder: folder.map_err(|source| home.error("open the disk of", source))?,
             state: Mutex::default(),
         })
     }

@@ -84,6 +84,15 @@ pub struct ProcessLimits {
     pub files: Option<u64>,
 }
 
+/// Lowers a bound to this, unless it is lower already.
+pub fn tighten<T: Ord>(bound: &mut Option<T>, to: T) {
+    let tightest = match bound.take() {
+        Some(before) => before.min(to),
+        None => to,
+    };
+    *bound = Some(tightest);
+}
+
 /// One thing wrong with a wall clock: from `since_us` on it shows
 /// `offset + drift * (now - since)` more than the true time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use fabric::{HostIndex, LinkPolicy, PolicyTable};
 use crate::fault::{Aim, FaultSpec};
 use crate::host::Inventory;
 
-pub use host::{ClockBend, Disk, HostWorld, Process, ProcessLimits, clock_error_ns};
+pub use host::{ClockBend, Disk, HostWorld, Process, ProcessLimits, clock_error_ns, tighten};
 pub use load::{Crowd, LoadBend, LoadWorld};
 pub use reconcile::{Action, reached, reconcile};
 

@@ -19,21 +19,20 @@ use testcontainers::bollard::query_parameters::{
     StartContainerOptions, StopContainerOptionsBuilder,
 };
 use testcontainers::runners::AsyncRunner;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 use super::engine::{Engine, EngineError};
 use super::image::Image;
 use super::labels::RunId;
 use super::network::Network;
 use super::spec;
-use crate::history::{EventKind, EventSink, HostState};
+use crate::history::{EventSink, HostState};
 use crate::plan::Limits;
-use crate::runtime::bent::Bent;
+use crate::runtime::body::Body;
 use crate::runtime::home::Home;
 use crate::runtime::served::Served;
-use crate::runtime::{Observed, Probe, RuntimeError, until_ready};
+use crate::runtime::{Observed, RuntimeError, until_ready};
 use crate::system::Launch;
-use crate::world::{ClockBend, Disk, ProcessLimits};
 
 /// Seconds that a process may take to end when it is asked to.
 const TERMINATE_SECONDS: i32 = 5;
@@ -64,12 +63,8 @@ pub struct HostContainer {
     common: Common,
     index: HostIndex,
     address: Ipv4Addr,
-    home: Home,
-    /// Its disk, when the harness serves it.
-    served: Option<Served>,
-    bent: Bent,
+    body: Body,
     launch: Launch,
-    observed: watch::Sender<Observed>,
     /// The engine's name for the container, once it was made.
     id: OnceLock<String>,
     /// The number of its main process on the engine's machine; 0 when there is none.
@@ -91,14 +86,11 @@ impl HostContainer {
         launch: Launch,
     ) -> HostContainer {
         HostContainer {
-            bent: Bent::new(home.id().clone(), common.sink.clone()),
+            body: Body::new(home, served, common.sink.clone()),
             common,
             index,
             address,
-            home,
-            served,
             launch,
-            observed: watch::Sender::default(),
             id: OnceLock::new(),
             pid: AtomicU32::new(0),
             exit_wanted: AtomicBool::new(false),
@@ -106,12 +98,8 @@ impl HostContainer {
         }
     }
 
-    pub fn home(&self) -> &Home {
-        &self.home
-    }
-
-    pub fn observe(&self) -> watch::Receiver<Observed> {
-        self.observed.subscribe()
+    pub fn body(&self) -> &Body {
+        &self.body
     }
 
     /// The number of the process that exists now, where it is this machine's.
@@ -124,21 +112,24 @@ impl HostContainer {
     /// Starts the container and plugs it in; does nothing when it runs already.
     pub async fn start(self: &Arc<Self>) -> Result<(), RuntimeError> {
         let _turn = self.turn.lock().await;
-        if self.observed.borrow().alive {
+        if self.body.observed.borrow().alive {
             return Ok(());
         }
         self.exit_wanted.store(false, Ordering::Relaxed);
         // Before the engine is asked: its news that the container has ended may come early.
-        self.observed
+        self.body
+            .observed
             .send_modify(|observed| *observed = observed.started());
         match self.start_and_attach().await {
             Ok(pid) => {
-                self.emit(HostState::Started { pid }).await;
+                self.body.emit(HostState::Started { pid }).await;
                 self.watch_readiness();
                 Ok(())
             }
             Err(error) => {
-                self.observed.send_modify(|observed| observed.alive = false);
+                self.body
+                    .observed
+                    .send_modify(|observed| observed.alive = false);
                 Err(error)
             }
         }
@@ -146,7 +137,7 @@ impl HostContainer {
 
     /// Returns the number of the main process.
     async fn start_and_attach(&self) -> Result<u32, RuntimeError> {
-        let step = format!("start {}", self.home.id());
+        let step = format!("start {}", self.body.home.id());
         match self.id.get() {
             Some(id) => {
                 let docker = self.common.engine.docker();
@@ -159,7 +150,8 @@ impl HostContainer {
                     .engine
                     .ask(
                         step,
-                        spec::request(&self.common, &self.home, self.address, &self.launch).start(),
+                        spec::request(&self.common, &self.body.home, self.address, &self.launch)
+                            .start(),
                     )
                     .await?;
                 let _ = self.id.set(container.id().to_owned());
@@ -177,26 +169,29 @@ impl HostContainer {
         self.pid.store(pid, Ordering::Relaxed);
         let here = is_process_of(pid, self.id.get().map_or("", String::as_str));
         if here {
-            self.bent.started(pid)?;
+            self.body.bent.started(pid)?;
         }
         self.serve_disk(pid, here)?;
         match self.common.network.attach(self.index, self.address, pid) {
             Ok(()) => Ok(pid),
             // It ended in between.
             Err(_) if self.inspect().await?.running == Some(false) => Ok(pid),
-            Err(error) => Err(self.home.error("plug in", std::io::Error::other(error))),
+            Err(error) => Err(self
+                .body
+                .home
+                .error("plug in", std::io::Error::other(error))),
         }
     }
 
     /// Puts the disk that the harness serves where the container looks for it. Its program waits
     /// for the network meanwhile.
     fn serve_disk(&self, pid: u32, here: bool) -> Result<(), RuntimeError> {
-        let Some(served) = &self.served else {
+        let Some(served) = &self.body.served else {
             return Ok(());
         };
         if !here || !nix::unistd::geteuid().is_root() {
             return Err(RuntimeError::Unsupported {
-                what: format!("the disk of {} cannot be served", self.home.id()),
+                what: format!("the disk of {} cannot be served", self.body.home.id()),
                 remedy: "faults of disks need an engine on this machine and a harness that runs \
                          as root, or the local runtime"
                     .into(),
@@ -213,7 +208,7 @@ impl HostContainer {
         let inspected = engine
             .docker()
             .inspect_container(id, None::<InspectContainerOptions>);
-        let step = format!("describe {}", self.home.id());
+        let step = format!("describe {}", self.body.home.id());
         let inspected = engine.ask(step, inspected).await?;
         Ok(inspected.state.unwrap_or_default())
     }
@@ -221,13 +216,13 @@ impl HostContainer {
     /// Asks the host whether it is ready, as long as this start lasts.
     fn watch_readiness(self: &Arc<Self>) {
         let host = Arc::clone(self);
-        let starts = self.observed.borrow().starts;
+        let starts = self.body.observed.borrow().starts;
         tokio::spawn(async move {
-            let mut observed = host.observe();
+            let mut observed = host.body.observe();
             tokio::select! {
-                () = until_ready(host.home.client()) => {
-                    host.emit(HostState::Ready).await;
-                    host.observed.send_if_modified(|observed| {
+                () = until_ready(host.body.home.client()) => {
+                    host.body.emit(HostState::Ready).await;
+                    host.body.observed.send_if_modified(|observed| {
                         let same = observed.alive && observed.starts == starts;
                         observed.ready |= same;
                         same
@@ -244,7 +239,7 @@ impl HostContainer {
 
     /// The engine says that the container has ended, with this status.
     pub async fn ended(&self, status: i32) {
-        if !self.observed.borrow().alive {
+        if !self.body.observed.borrow().alive {
             return;
         }
         let wanted = self.exit_wanted.load(Ordering::Relaxed);
@@ -252,17 +247,19 @@ impl HostContainer {
             self.keep_what_it_said().await;
         }
         self.pid.store(0, Ordering::Relaxed);
-        self.bent.ended();
+        self.body.bent.ended();
         // When the network is gone, whatever comes next says so.
         let _ = self.common.network.detach(self.index);
         let (code, signal) = code_and_signal(status);
-        self.emit(HostState::Exited {
-            code,
-            signal,
-            wanted,
-        })
-        .await;
-        self.observed
+        self.body
+            .emit(HostState::Exited {
+                code,
+                signal,
+                wanted,
+            })
+            .await;
+        self.body
+            .observed
             .send_modify(|observed| *observed = observed.without_process());
     }
 
@@ -295,7 +292,7 @@ impl HostContainer {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
-            .open(self.home.log_path());
+            .open(self.body.home.log_path());
         if let Ok(mut log) = log {
             // It helps a reader; the exit itself is in the history.
             let _ = std::io::Write::write_all(&mut log, text.as_bytes());
@@ -329,7 +326,7 @@ impl HostContainer {
         F: Future<Output = Result<(), BollardError>>,
     {
         let _turn = self.turn.lock().await;
-        let mut observed = self.observe();
+        let mut observed = self.body.observe();
         let Some(id) = self.id.get().filter(|_| observed.borrow().alive) else {
             return Ok(());
         };
@@ -345,7 +342,7 @@ impl HostContainer {
             }
         };
         let engine = &self.common.engine;
-        let step = format!("end {}", self.home.id());
+        let step = format!("end {}", self.body.home.id());
         let longer = Duration::from_secs(TERMINATE_SECONDS.unsigned_abs().into());
         engine.ask_longer(step.clone(), longer, ending).await?;
         let gone = async {
@@ -365,101 +362,43 @@ impl HostContainer {
     /// Freezes every process of the container.
     pub async fn pause(&self) -> Result<(), RuntimeError> {
         let _turn = self.turn.lock().await;
-        let alive = self.observed.borrow().alive;
+        let alive = self.body.observed.borrow().alive;
         let Some(id) = self.id.get().filter(|_| alive) else {
             return Ok(());
         };
         let engine = &self.common.engine;
         let paused = engine.docker().pause_container(id);
         engine
-            .ask(format!("pause {}", self.home.id()), paused)
+            .ask(format!("pause {}", self.body.home.id()), paused)
             .await?;
         if self.inspect().await?.paused != Some(true) {
             let slow = std::io::Error::other("the engine does not say that it is paused");
-            return Err(self.home.error("pause", slow));
+            return Err(self.body.home.error("pause", slow));
         }
-        self.observed
+        self.body
+            .observed
             .send_modify(|observed| observed.stopped = true);
-        self.emit(HostState::Paused).await;
+        self.body.emit(HostState::Paused).await;
         Ok(())
     }
 
     /// Lets a frozen container go on.
     pub async fn resume(&self) -> Result<(), RuntimeError> {
         let _turn = self.turn.lock().await;
-        let stopped = self.observed.borrow().stopped;
+        let stopped = self.body.observed.borrow().stopped;
         let Some(id) = self.id.get().filter(|_| stopped) else {
             return Ok(());
         };
         let engine = &self.common.engine;
         let resumed = engine.docker().unpause_container(id);
         engine
-            .ask(format!("resume {}", self.home.id()), resumed)
+            .ask(format!("resume {}", self.body.home.id()), resumed)
             .await?;
-        self.observed
+        self.body
+            .observed
             .send_modify(|observed| observed.stopped = false);
-        self.emit(HostState::Resumed).await;
+        self.body.emit(HostState::Resumed).await;
         Ok(())
-    }
-
-    /// Empties the disk of a container that does not run.
-    pub async fn wipe(&self) -> Result<(), RuntimeError> {
-        let wiped = self.home.wipe(None);
-        let files = wiped.map_err(|source| self.home.error("wipe the disk of", source))?;
-        if let Some(served) = &self.served {
-            served.forget();
-        }
-        self.observed.send_modify(|observed| observed.wipes += 1);
-        self.emit(HostState::Wiped { files }).await;
-        Ok(())
-    }
-
-    /// Ends the container and takes back what it had not synced.
-    pub async fn lose_power(&self) -> Result<(), RuntimeError> {
-        let Some(served) = &self.served else {
-            let unserved = std::io::Error::other("the harness does not serve its disk");
-            return Err(self.home.error("take the power of", unserved));
-        };
-        served.cut_power();
-        self.kill().await?;
-        let lost = served.restore_power()?;
-        self.observed
-            .send_modify(|observed| observed.power_losses += 1);
-        self.emit(HostState::PowerLost {
-            files: lost.files,
-            bytes: lost.bytes,
-        })
-        .await;
-        Ok(())
-    }
-
-    pub fn set_disk(&self, disk: &Disk) {
-        if let Some(served) = &self.served {
-            served.set(disk);
-        }
-    }
-
-    pub fn set_limits(&self, limits: &ProcessLimits) -> Result<(), RuntimeError> {
-        self.bent.set_limits(*limits, self.observed.borrow().alive)
-    }
-
-    pub fn set_clock(&self, bends: &[ClockBend]) -> Result<(), RuntimeError> {
-        self.bent.set_clock(bends, self.observed.borrow().alive)
-    }
-
-    pub fn probe(&self) -> Probe {
-        Probe {
-            disk: self.served.as_ref().map(Served::probe).unwrap_or_default(),
-            ..self.bent.probe()
-        }
-    }
-
-    async fn emit(&self, state: HostState) {
-        let host = self.home.id().clone();
-        self.common
-            .sink
-            .emit(EventKind::HostChanged { host, state })
-            .await;
     }
 }
 

@@ -130,10 +130,7 @@ impl Docker {
         for (index, info) in setup.inventory.iter() {
             let home = Home::create(&info.id, setup.hosts.join(&info.id.0))?;
             let served = match setup.needs.disks.contains(&index) {
-                true => {
-                    let served = Served::new(&home.disk_path());
-                    Some(served.map_err(|source| home.error("open the disk of", source))?)
-                }
+                true => Some(Served::of(&home)?),
                 false => None,
             };
             let launch = system.launch(index);
@@ -213,28 +210,29 @@ impl Runtime for Docker {
     }
 
     async fn wipe(&self, host: HostIndex) -> Result<(), RuntimeError> {
-        self.host(host).wipe().await
+        self.host(host).body().wipe().await
     }
 
     async fn lose_power(&self, host: HostIndex) -> Result<(), RuntimeError> {
-        self.host(host).lose_power().await
+        let host = self.host(host);
+        host.body().lose_power(host.kill()).await
     }
 
     fn set_disk(&self, host: HostIndex, disk: &Disk) -> Result<(), RuntimeError> {
-        self.host(host).set_disk(disk);
+        self.host(host).body().set_disk(disk);
         Ok(())
     }
 
     fn set_limits(&self, host: HostIndex, limits: &ProcessLimits) -> Result<(), RuntimeError> {
-        self.host(host).set_limits(limits)
+        self.host(host).body().set_limits(limits)
     }
 
     fn set_clock(&self, host: HostIndex, bends: &[ClockBend]) -> Result<(), RuntimeError> {
-        self.host(host).set_clock(bends)
+        self.host(host).body().set_clock(bends)
     }
 
     fn probe(&self, host: HostIndex) -> Probe {
-        self.host(host).probe()
+        self.host(host).body().probe()
     }
 
     async fn close(&self) -> Result<(), RuntimeError> {
@@ -259,19 +257,19 @@ impl Runtime for Docker {
     }
 
     fn observe(&self, host: HostIndex) -> watch::Receiver<Observed> {
-        self.host(host).observe()
+        self.host(host).body().observe()
     }
 
     fn client(&self, host: HostIndex) -> &HttpClient {
-        self.host(host).home().client()
+        self.host(host).body().home.client()
     }
 
     fn log_tail(&self, host: HostIndex) -> String {
-        self.host(host).home().log_tail()
+        self.host(host).body().home.log_tail()
     }
 
     fn log_alarms(&self, host: HostIndex) -> Vec<String> {
-        self.host(host).home().log_alarms()
+        self.host(host).body().home.log_alarms()
     }
 
     fn usage(&self) -> Usage {

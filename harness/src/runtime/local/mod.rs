@@ -88,15 +88,14 @@ impl Local {
     /// The folder of a host.
     #[must_use]
     pub fn home(&self, host: HostIndex) -> PathBuf {
-        self.host(host).home().path().to_owned()
+        self.host(host).body().home.path().to_owned()
     }
 }
 
 /// Puts a disk that the harness serves over a host's folder, in the enclosure's own mounts.
 fn serve_disk(home: &Home) -> Result<Served, RuntimeError> {
-    let folder = home.disk_path();
-    let served = Served::new(&folder).map_err(|source| home.error("open the disk of", source))?;
-    served.serve(|device| disk::mount(device, &folder))?;
+    let served = Served::of(home)?;
+    served.serve(|device| disk::mount(device, &home.disk_path()))?;
     Ok(served)
 }
 
@@ -128,28 +127,29 @@ impl Runtime for Local {
     }
 
     async fn wipe(&self, host: HostIndex) -> Result<(), RuntimeError> {
-        self.host(host).wipe().await
+        self.host(host).body().wipe().await
     }
 
     async fn lose_power(&self, host: HostIndex) -> Result<(), RuntimeError> {
-        self.host(host).lose_power().await
+        let host = self.host(host);
+        host.body().lose_power(host.kill()).await
     }
 
     fn set_disk(&self, host: HostIndex, disk: &Disk) -> Result<(), RuntimeError> {
-        self.host(host).set_disk(disk);
+        self.host(host).body().set_disk(disk);
         Ok(())
     }
 
     fn set_limits(&self, host: HostIndex, limits: &ProcessLimits) -> Result<(), RuntimeError> {
-        self.host(host).set_limits(limits)
+        self.host(host).body().set_limits(limits)
     }
 
     fn set_clock(&self, host: HostIndex, bends: &[ClockBend]) -> Result<(), RuntimeError> {
-        self.host(host).set_clock(bends)
+        self.host(host).body().set_clock(bends)
     }
 
     fn probe(&self, host: HostIndex) -> Probe {
-        self.host(host).probe()
+        self.host(host).body().probe()
     }
 
     async fn close(&self) -> Result<(), RuntimeError> {
@@ -166,19 +166,19 @@ impl Runtime for Local {
     }
 
     fn observe(&self, host: HostIndex) -> watch::Receiver<Observed> {
-        self.host(host).observe()
+        self.host(host).body().observe()
     }
 
     fn client(&self, host: HostIndex) -> &HttpClient {
-        self.host(host).home().client()
+        self.host(host).body().home.client()
     }
 
     fn log_tail(&self, host: HostIndex) -> String {
-        self.host(host).home().log_tail()
+        self.host(host).body().home.log_tail()
     }
 
     fn log_alarms(&self, host: HostIndex) -> Vec<String> {
-        self.host(host).home().log_alarms()
+        self.host(host).body().home.log_alarms()
     }
 
     fn usage(&self) -> Usage {

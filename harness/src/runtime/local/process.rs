@@ -14,15 +14,14 @@ use std::time::{Duration, Instant};
 
 use fabric::HostNet;
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
 
-use super::super::bent::{Bent, open_pidfd, send_signal};
+use super::super::bent::{open_pidfd, send_signal};
+use super::super::body::Body;
 use super::super::home::Home;
 use super::super::served::Served;
-use super::super::{Observed, Probe, RuntimeError, reading, until_ready};
+use super::super::{RuntimeError, reading, until_ready};
 use crate::history::{EventKind, EventSink, HostState};
 use crate::system::Launch;
-use crate::world::{ClockBend, Disk, ProcessLimits};
 
 /// How long a process may take to end when it is asked to.
 const TERMINATE_PATIENCE: Duration = Duration::from_secs(5);
@@ -33,14 +32,10 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 /// A host and its process.
 #[derive(Debug)]
 pub struct HostProcess {
-    home: Home,
-    /// Its disk, when the harness serves it.
-    served: Option<Served>,
-    bent: Bent,
+    body: Body,
     launch: Launch,
     net: HostNet,
     sink: EventSink,
-    observed: watch::Sender<Observed>,
     running: Arc<Mutex<Option<Running>>>,
 }
 
@@ -63,23 +58,16 @@ impl HostProcess {
         sink: EventSink,
     ) -> HostProcess {
         HostProcess {
-            bent: Bent::new(home.id().clone(), sink.clone()),
-            home,
-            served,
+            body: Body::new(home, served, sink.clone()),
             launch,
             net,
             sink,
-            observed: watch::Sender::new(Observed::default()),
             running: Arc::default(),
         }
     }
 
-    pub fn home(&self) -> &Home {
-        &self.home
-    }
-
-    pub fn observe(&self) -> watch::Receiver<Observed> {
-        self.observed.subscribe()
+    pub fn body(&self) -> &Body {
+        &self.body
     }
 
     /// The number of the process that exists now.
@@ -89,25 +77,26 @@ impl HostProcess {
 
     /// Starts the process and the watcher; does nothing when it runs already.
     pub async fn start(&self) -> Result<(), RuntimeError> {
-        if self.observed.borrow().alive {
+        if self.body.observed.borrow().alive {
             return Ok(());
         }
         let child = self
             .spawn()
-            .map_err(|source| self.home.error("start", source))?;
+            .map_err(|source| self.body.home.error("start", source))?;
         let pid = child
             .id()
             .expect("a child that was not waited for has a number");
-        let pidfd = open_pidfd(pid).map_err(|source| self.home.error("watch", source))?;
+        let pidfd = open_pidfd(pid).map_err(|source| self.body.home.error("watch", source))?;
         *self.lock() = Some(Running {
             pid,
             pidfd,
             exit_wanted: false,
         });
-        self.observed
+        self.body
+            .observed
             .send_modify(|observed| *observed = observed.started());
-        self.emit(HostState::Started { pid }).await;
-        let bent = self.bent.started(pid);
+        self.body.emit(HostState::Started { pid }).await;
+        let bent = self.body.bent.started(pid);
         self.watch(child);
         bent
     }
@@ -121,10 +110,10 @@ impl HostProcess {
     }
 
     pub async fn pause(&self) -> Result<(), RuntimeError> {
-        self.bent.set_frozen(true);
+        self.body.bent.set_frozen(true);
         let Some(pid) = self
             .signal(libc::SIGSTOP, false)
-            .map_err(|e| self.home.error("pause", e))?
+            .map_err(|e| self.body.home.error("pause", e))?
         else {
             return Ok(());
         };
@@ -132,95 +121,45 @@ impl HostProcess {
         while !reading::is_stopped(pid) {
             if Instant::now() > deadline {
                 let slow = io::Error::new(io::ErrorKind::TimedOut, "it did not stop");
-                return Err(self.home.error("pause", slow));
+                return Err(self.body.home.error("pause", slow));
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        self.observed
+        self.body
+            .observed
             .send_modify(|observed| observed.stopped = true);
-        self.emit(HostState::Paused).await;
+        self.body.emit(HostState::Paused).await;
         Ok(())
     }
 
     pub async fn resume(&self) -> Result<(), RuntimeError> {
-        if !self.observed.borrow().stopped {
+        if !self.body.observed.borrow().stopped {
             return Ok(());
         }
         let signalled = self
             .signal(libc::SIGCONT, false)
-            .map_err(|e| self.home.error("resume", e))?;
-        self.bent.set_frozen(false);
+            .map_err(|e| self.body.home.error("resume", e))?;
+        self.body.bent.set_frozen(false);
         if signalled.is_some() {
-            self.observed
+            self.body
+                .observed
                 .send_modify(|observed| observed.stopped = false);
-            self.emit(HostState::Resumed).await;
+            self.body.emit(HostState::Resumed).await;
         }
         Ok(())
-    }
-
-    /// Empties the disk of a process that does not run.
-    pub async fn wipe(&self) -> Result<(), RuntimeError> {
-        let wiped = self.home.wipe(self.served.as_ref().map(Served::folder));
-        let files = wiped.map_err(|source| self.home.error("wipe the disk of", source))?;
-        if let Some(served) = &self.served {
-            served.forget();
-        }
-        self.observed.send_modify(|observed| observed.wipes += 1);
-        self.emit(HostState::Wiped { files }).await;
-        Ok(())
-    }
-
-    /// Ends the process and takes back what it had not synced.
-    pub async fn lose_power(&self) -> Result<(), RuntimeError> {
-        let Some(served) = &self.served else {
-            let unserved = io::Error::other("the harness does not serve its disk");
-            return Err(self.home.error("take the power of", unserved));
-        };
-        served.cut_power();
-        self.kill().await?;
-        let lost = served.restore_power()?;
-        self.observed
-            .send_modify(|observed| observed.power_losses += 1);
-        self.emit(HostState::PowerLost {
-            files: lost.files,
-            bytes: lost.bytes,
-        })
-        .await;
-        Ok(())
-    }
-
-    pub fn set_disk(&self, disk: &Disk) {
-        if let Some(served) = &self.served {
-            served.set(disk);
-        }
-    }
-
-    pub fn set_limits(&self, limits: &ProcessLimits) -> Result<(), RuntimeError> {
-        self.bent.set_limits(*limits, self.observed.borrow().alive)
-    }
-
-    pub fn set_clock(&self, bends: &[ClockBend]) -> Result<(), RuntimeError> {
-        self.bent.set_clock(bends, self.observed.borrow().alive)
-    }
-
-    pub fn probe(&self) -> Probe {
-        Probe {
-            disk: self.served.as_ref().map(Served::probe).unwrap_or_default(),
-            ..self.bent.probe()
-        }
     }
 
     /// Sends a signal and waits until the process is gone; SIGKILL when `patience` is over.
     async fn end(&self, signal: i32, patience: Duration) -> Result<(), RuntimeError> {
-        let mut observed = self.observe();
+        let mut observed = self.body.observe();
         self.signal(signal, true)
-            .map_err(|source| self.home.error("end", source))?;
+            .map_err(|source| self.body.home.error("end", source))?;
         let gone = observed.wait_for(|observed| !observed.alive);
         if tokio::time::timeout(patience, gone).await.is_ok() {
             return Ok(());
         }
         self.signal(libc::SIGKILL, true)
-            .map_err(|source| self.home.error("kill", source))?;
+            .map_err(|source| self.body.home.error("kill", source))?;
         // The sender lives as long as this host, so waiting cannot fail.
         let _ = observed.wait_for(|observed| !observed.alive).await;
         Ok(())
@@ -245,12 +184,12 @@ impl HostProcess {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
-            .open(self.home.log_path())?;
+            .open(self.body.home.log_path())?;
         let netns = self.net.netns().as_raw_fd();
         let mut command = Command::new(&self.launch.program);
         command
             .args(&self.launch.arguments)
-            .current_dir(self.home.path())
+            .current_dir(self.body.home.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -268,10 +207,10 @@ impl HostProcess {
 
     /// Starts the task that waits for the process, and that asks whether it is ready meanwhile.
     fn watch(&self, mut child: Child) {
-        let (id, sink) = (self.home.id().clone(), self.sink.clone());
-        let (observed, running) = (self.observed.clone(), Arc::clone(&self.running));
-        let client = self.home.client().clone();
-        let bent = self.bent.clone();
+        let (id, sink) = (self.body.home.id().clone(), self.sink.clone());
+        let (observed, running) = (self.body.observed.clone(), Arc::clone(&self.running));
+        let client = self.body.home.client().clone();
+        let bent = self.body.bent.clone();
         tokio::spawn(async move {
             let status = tokio::select! {
                 status = child.wait() => status,
@@ -295,15 +234,6 @@ impl HostProcess {
             sink.emit(EventKind::HostChanged { host: id, state }).await;
             observed.send_modify(|observed| *observed = observed.without_process());
         });
-    }
-
-    async fn emit(&self, state: HostState) {
-        self.sink
-            .emit(EventKind::HostChanged {
-                host: self.home.id().clone(),
-                state,
-            })
-            .await;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
