@@ -3,7 +3,10 @@
 use crate::bug::Planted;
 use clap::{Args, Subcommand};
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
-use wire::PublicKey;
+use wire::{PublicKey, heartbeat::CLOCK_SKEW_MAX};
+
+/// Shorter ones would expire while they are being renewed.
+const RECORD_LIFE_MIN: Duration = Duration::from_secs(2);
 
 /// One node.
 #[derive(Args, Clone, Debug)]
@@ -26,6 +29,9 @@ pub struct NodeArgs {
     /// Serve the client API on this port of 127.0.0.1, too
     #[arg(long)]
     pub loopback_api: Option<u16>,
+    /// How long a record holds unless its owner renews it, which it does after half of it
+    #[arg(long, default_value = "24h", value_parser = parse_record_life)]
+    pub record_life: Duration,
     /// Label sent with heartbeats, as KEY=VALUE
     #[arg(long = "label")]
     pub labels: Vec<Label>,
@@ -84,6 +90,10 @@ pub struct RegistryRunArgs {
     /// Unix socket of the local API [default: DIR/api.sock]
     #[arg(long)]
     pub api: Option<PathBuf>,
+    /// Spread the mirrors, and each group of them, over the values of this label of the nodes, so
+    /// that what they have in common cannot take all replicas
+    #[arg(long, value_name = "LABEL")]
+    pub spread: Option<String>,
     /// How often nodes send heartbeats
     #[arg(long, default_value = "1s", value_parser = parse_duration)]
     pub heartbeat: Duration,
@@ -139,16 +149,27 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let number: u64 = digits
         .parse()
-        .map_err(|_| "a duration is a number with ms, s or m")?;
+        .map_err(|_| "a duration is a number with ms, s, m or h")?;
     let duration = match &text[digits.len()..] {
         "ms" => Duration::from_millis(number),
         "s" => Duration::from_secs(number),
         "m" => Duration::from_secs(number.saturating_mul(60)),
-        _ => return Err("a duration is a number with ms, s or m".into()),
+        "h" => Duration::from_secs(number.saturating_mul(3600)),
+        _ => return Err("a duration is a number with ms, s, m or h".into()),
     };
     if duration.is_zero() {
         Err("must not be zero".into())
     } else {
         Ok(duration)
+    }
+}
+
+fn parse_record_life(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from_millis(wire::limits::RECORD_LIFE_MS_MAX) - CLOCK_SKEW_MAX;
+    let life = parse_duration(text)?;
+    if (RECORD_LIFE_MIN..=longest).contains(&life) {
+        Ok(life)
+    } else {
+        Err("a record holds for 2 s at least, and less than 30 days".into())
     }
 }

@@ -25,5 +25,6 @@ pub mod bug;
 pub mod disk;
 pub mod identity;
 pub mod ledger;
+pub mod meta;
 
 pub use process::{run_node, run_registry};

@@ -151,6 +151,7 @@ async fn status_of(agent: &Arc<Agent>) -> Result<Status, Refusal> {
         + usize::from(mirror);
     let ready = view.current().is_some() && (mirrors == 0 || near * 2 > mirrors);
     let repair = agent.mirror.pending(agent);
+    let catching_up = u64::from(mirror && !agent.mirror.has_caught_up());
     let detail = BTreeMap::from([
         ("unsettled".to_owned(), backlog.unsettled),
         ("outbox".to_owned(), backlog.outbox),
@@ -158,6 +159,7 @@ async fn status_of(agent: &Arc<Agent>) -> Result<Status, Refusal> {
         ("provisional".to_owned(), provisional),
         ("commits".to_owned(), commits),
         ("repair".to_owned(), repair),
+        ("catching_up".to_owned(), catching_up),
         ("mirrors".to_owned(), mirrors as u64),
         ("mirrors_connected".to_owned(), near as u64),
         (
@@ -176,7 +178,7 @@ async fn status_of(agent: &Arc<Agent>) -> Result<Status, Refusal> {
         id: agent.id.to_string(),
         peer_id: net::peer::peer_id(&agent.id).map_or_else(String::new, |peer| peer.to_string()),
         epoch: view.epoch().0,
-        pending: backlog.unsettled + backlog.outbox + provisional + commits + repair,
+        pending: backlog.unsettled + backlog.outbox + provisional + commits + repair + catching_up,
         version: env!("CARGO_PKG_VERSION").into(),
         peers: connected.len() as u64,
         records,

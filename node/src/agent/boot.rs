@@ -1,12 +1,15 @@
 //! How a node starts.
 
-use super::{Agent, api, book, book::Book, cache, cache::Cache, heartbeat, owned, settle};
+use super::{
+    Agent, api, book, book::Book, cache, cache::Cache, heartbeat, owned, restraint::RetryBudget,
+    settle,
+};
 use crate::{
     backoff::now,
     bug::{Bugs, Door},
     cli::{Label, NodeArgs},
     disk::{Disk, DiskError},
-    identity, ledger, mirror,
+    identity, ledger, meta, mirror,
     net::{self, Contact, Inbound},
     server,
 };
@@ -15,6 +18,8 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tracing::{info, warn};
 use wire::message::{Request, Response};
 
+/// The file of the store.
+const STORE: &str = "node.sqlite";
 /// Read repairs at the same time.
 const REPAIRS: usize = 16;
 /// Provisional grants stored in the background at the same time.
@@ -54,12 +59,16 @@ pub enum BootError {
 /// # Errors
 /// [`BootError`].
 pub async fn serve(args: NodeArgs) -> Result<(), BootError> {
+    let restarted = args.dir.join(STORE).exists();
     let (agent, inbound) = assemble(&args).await?;
     info!(id = %agent.id, epoch = %agent.book.view().epoch(), "node starts");
     tokio::spawn(follow_rosters(agent.clone()));
     tokio::spawn(mirror::attend(agent.clone(), inbound));
     tokio::spawn(mirror::repair::run(agent.clone()));
     tokio::spawn(mirror::settle::run(agent.clone()));
+    if restarted {
+        tokio::spawn(mirror::slow_start(agent.clone()));
+    }
     tokio::spawn(heartbeat::run(agent.clone()));
     tokio::spawn(settle::run(agent.clone()));
     let api = args.api.unwrap_or_else(|| args.dir.join("api.sock"));
@@ -75,7 +84,7 @@ async fn assemble(args: &NodeArgs) -> Result<(Arc<Agent>, mpsc::Receiver<Inbound
     };
     let key = identity::load_or_create(&args.dir).map_err(folder)?;
     let bugs = Bugs::new(args.enable_bugs, &args.bugs, key.public());
-    let store = args.dir.join("node.sqlite");
+    let store = args.dir.join(STORE);
     let door = Door::new(bugs.clone(), store.exists());
     let schema = [
         ledger::SCHEMA,
@@ -83,17 +92,20 @@ async fn assemble(args: &NodeArgs) -> Result<(Arc<Agent>, mpsc::Receiver<Inbound
         book::SCHEMA,
         cache::SCHEMA,
         owned::SCHEMA,
+        meta::SCHEMA,
     ]
     .concat();
     let disk = Disk::open(&store, &schema, bugs.clone())?;
     let book = Book::load(disk.clone(), args.registry_key.0).await?;
     let cache = Arc::new(Cache::load(disk.clone()).await?);
+    let catch_up = disk.read(mirror::catch_up::CatchUp::load).await?;
     let (net, inbound) = net::start(&key, args.listen, bugs.clone()).await?;
     let agent = Agent {
         id: key.public(),
         key,
         session: now(),
         addresses: vec![net::peer::multiaddr(args.listen).to_string()],
+        record_life: args.record_life,
         labels: args
             .labels
             .iter()
@@ -105,7 +117,8 @@ async fn assemble(args: &NodeArgs) -> Result<(Arc<Agent>, mpsc::Receiver<Inbound
         registry: super::RegistryClient::new(&args.registry, bugs.clone())?,
         cache,
         names: super::state::Turns::default(),
-        mirror: mirror::Mirror::default(),
+        mirror: mirror::Mirror::new(catch_up),
+        retries: RetryBudget::new(std::time::Instant::now()),
         bugs,
         door,
         repairs: Arc::new(Semaphore::new(REPAIRS)),
@@ -124,6 +137,7 @@ async fn follow_rosters(agent: Arc<Agent>) {
         if let Some(roster) = view.current() {
             let mirror = roster.has(&agent.id);
             info!(epoch = %roster.epoch, mirrors = roster.mirrors.len(), mirror, "roster");
+            mirror::catch_up::begin(&agent, roster).await;
             agent.net.set_epoch(roster.epoch);
             agent.net.serve_kad(mirror).await;
             agent.net.keep(view.mirrors_but(&agent.id)).await;

@@ -1,7 +1,7 @@
 //! Heartbeats: how the registry knows this node, how this node gets the roster, and how it finds a
 //! suspect registry back.
 
-use super::{Agent, CallError};
+use super::{Agent, CallError, owned};
 use crate::backoff::{Backoff, around, jitter, now};
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -26,11 +26,11 @@ const LOST_MAX: u32 = 2;
 pub async fn run(agent: Arc<Agent>) {
     let mut backoff = Backoff::new(RETRY.0, RETRY.1, &agent.bugs);
     let mut interval = INTERVAL;
-    let mut counter = 0;
+    let (mut counter, mut store) = (0, None);
     sleep(jitter(interval)).await;
     loop {
         counter += 1;
-        let wait = match beat(&agent, counter).await {
+        let wait = match beat(&agent, counter, &mut store).await {
             Ok(wanted) => {
                 interval = wanted;
                 backoff.reset();
@@ -56,13 +56,14 @@ pub async fn run(agent: Arc<Agent>) {
     }
 }
 
-async fn beat(agent: &Agent, counter: u64) -> Result<Duration, CallError> {
+async fn beat(agent: &Agent, counter: u64, store: &mut Option<u64>) -> Result<Duration, CallError> {
     let heartbeat = Heartbeat {
         node: agent.id,
         session: agent.session,
         counter,
         sent_at: now(),
         epoch: agent.book.view().epoch(),
+        settled: agent.mirror.settled(),
         addresses: agent.addresses.clone(),
         labels: agent.labels.clone(),
     };
@@ -75,6 +76,18 @@ async fn beat(agent: &Agent, counter: u64) -> Result<Duration, CallError> {
         && let Err(error) = agent.book.adopt(roster).await
     {
         warn!(%error, "cannot write the roster down");
+    }
+    if *store != Some(answer.store) {
+        match owned::registry_has_store(&agent.disk, answer.store).await {
+            Ok(lost) => {
+                *store = Some(answer.store);
+                if lost {
+                    warn!("the registry has lost its store: bringing back what is ours");
+                    agent.settle_soon();
+                }
+            }
+            Err(error) => warn!(%error, "cannot write down which store the registry has"),
+        }
     }
     Ok(Duration::from_millis(answer.interval_ms.max(50).into()))
 }

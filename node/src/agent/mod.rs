@@ -20,6 +20,7 @@ mod owned;
 mod quorum;
 mod refusal;
 mod registry_client;
+mod restraint;
 
 pub(crate) use boot::fetch_roster;
 pub use boot::{BootError, serve};

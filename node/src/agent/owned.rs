@@ -8,6 +8,7 @@
 use crate::{
     disk::{Disk, DiskError},
     ledger::{self, signed, unsigned},
+    meta,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use wire::{Certificate, Claim, Entry, Grant, Name, PublicKey, Record, Signed, UnixMs};
@@ -17,6 +18,9 @@ pub const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS owned (
     name TEXT PRIMARY KEY, state INTEGER NOT NULL, claim BLOB NOT NULL, grant_ BLOB,
     record BLOB NOT NULL, seq INTEGER NOT NULL, registry_seq INTEGER NOT NULL,
     expires_at INTEGER NOT NULL) WITHOUT ROWID;";
+
+/// The key of the number of the registry's store.
+const REGISTRY_STORE: &str = "registry-store";
 
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +83,12 @@ impl Owned {
             grant,
             record: Some(self.record.clone()),
         })
+    }
+
+    /// True if the newest record has expired by then.
+    #[must_use]
+    pub fn expires_before(&self, instant: UnixMs) -> bool {
+        self.record.body.expires_at < instant
     }
 
     /// Notes the grant of the name to this node.
@@ -170,6 +180,24 @@ pub async fn delivered(disk: &Disk, name: Name, seq: u64) -> Result<(), DiskErro
             .prepare_cached("UPDATE owned SET registry_seq = max(registry_seq, ?) WHERE name = ?")?
             .execute(params![signed(seq), name.as_str()])?;
         Ok(())
+    })
+    .await
+}
+
+/// Notes which store the registry has. With another one than before, it has none of the records.
+/// Returns true if so.
+///
+/// # Errors
+/// [`DiskError`].
+pub async fn registry_has_store(disk: &Disk, store: u64) -> Result<bool, DiskError> {
+    disk.write(move |connection| {
+        let known: Option<u64> = meta::get(connection, REGISTRY_STORE)?;
+        meta::set(connection, REGISTRY_STORE, &store)?;
+        let lost = known.is_some_and(|known| known != store);
+        if lost {
+            connection.execute("UPDATE owned SET registry_seq = 0", [])?;
+        }
+        Ok(lost)
     })
     .await
 }

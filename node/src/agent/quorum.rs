@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::{
-    backoff::Backoff,
+    backoff::{Backoff, jitter},
     mirror,
     net::{AskError, Contact},
 };
@@ -12,7 +12,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 use wire::{
     Entry, PublicKey,
     message::{Envelope, Request, Response},
-    roster::majority_of,
 };
 
 /// The first and the longest bound of the wait before a member is asked again.
@@ -85,7 +84,7 @@ pub async fn store(
     deadline: Instant,
 ) -> Written {
     let group = agent.book.view().group(entry.name());
-    let (size, majority) = (group.len(), majority_of(group.len()));
+    let (size, majority) = (group.len(), agent.majority_of(group.len()));
     let (mut stored, mut failed) = (0, 0);
     let mut against = Vec::new();
     let mut answers = ask_all(
@@ -136,6 +135,7 @@ pub async fn ask_one(
     deadline: Instant,
 ) -> Result<Response, AskError> {
     let mut backoff = Backoff::new(RETRY.0, RETRY.1, &agent.bugs);
+    agent.retries.tried();
     loop {
         let answer = ask_once(agent, member, request.clone(), deadline).await;
         let again = match &answer {
@@ -143,8 +143,14 @@ pub async fn ask_one(
             Ok(_) => false,
             Err(_) => true,
         };
-        let wait = backoff.fail();
-        if !again || patience == Patience::Once || Instant::now() + wait >= deadline {
+        if !again || patience == Patience::Once {
+            return answer;
+        }
+        let mut wait = backoff.fail();
+        if let Ok(Response::Busy { retry_after_ms }) = &answer {
+            wait += jitter(Duration::from_millis((*retry_after_ms).into()));
+        }
+        if Instant::now() + wait >= deadline || !agent.may_retry() {
             return answer;
         }
         sleep(wait).await;

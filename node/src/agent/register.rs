@@ -20,8 +20,6 @@ use wire::{
     registry_call::{REGISTER, RegisterAnswer, RegisterCall},
 };
 
-/// How long a record holds unless its owner renews it.
-pub const RECORD_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// The registry's share of the time that the client waits.
 const REGISTRY_SHARE: f64 = 0.4;
 /// The share of the time left that the group gets once the registry has certified the name.
@@ -78,7 +76,7 @@ pub async fn register(
 pub fn next_record(agent: &Agent, last: &Record, value: String) -> Signed<Record> {
     let record = Record {
         seq: last.seq + 1,
-        expires_at: now().plus(RECORD_LIFE),
+        expires_at: now().plus(agent.record_life),
         addresses: agent.addresses.clone(),
         profile: value,
         ..last.clone()
@@ -98,7 +96,7 @@ fn new_claim(agent: &Agent, name: Name, value: String) -> Owned {
         name,
         owner: agent.id,
         seq: 1,
-        expires_at: made_at.plus(RECORD_LIFE),
+        expires_at: made_at.plus(agent.record_life),
         addresses: agent.addresses.clone(),
         profile: value,
         contacts: Vec::new(),
@@ -143,13 +141,9 @@ async fn ask_registry(agent: &Arc<Agent>, owned: &mut Owned, deadline: Instant) 
         Ok(RegisterAnswer::Taken {
             owner, certified, ..
         }) => Word::No(Refusal::Taken { owner, certified }),
-        Ok(RegisterAnswer::Busy { retry_after_ms }) => Word::No(Refusal::Busy {
-            retry_after_ms: retry_after_ms.into(),
-        }),
+        // It has too much to do, or has lost its store: the group can grant without it.
+        Ok(RegisterAnswer::Busy { .. }) => Word::Silence(false),
         Ok(RegisterAnswer::Invalid) => Word::No(Refusal::Invalid("refused by the registry".into())),
-        Err(super::CallError::Busy { retry_after_ms }) => {
-            Word::No(Refusal::Busy { retry_after_ms })
-        }
         Err(error) => {
             debug!(%error, "registering without the registry");
             Word::Silence(!error.is_definite())

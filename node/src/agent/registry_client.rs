@@ -3,6 +3,7 @@
 //! After a call that failed, the registry is *suspect*: user operations no longer wait for it, and
 //! only heartbeats find it back. A failed call says whether the registry may have acted on it.
 
+use super::restraint::Throttle;
 use crate::bug::Bugs;
 use reqwest::{Client, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,12 +14,17 @@ use wire::limits::CALL_BYTES_MAX;
 /// What a busy registry is given before the next try, when it does not say.
 const RETRY_AFTER_MS: u64 = 200;
 
+/// A call that had less time than this says nothing about the registry when it fails: two round
+/// trips of a slow link.
+const TELLING: Duration = Duration::from_millis(300);
+
 /// A client of the one registry.
 #[derive(Debug)]
 pub struct RegistryClient {
     http: Client,
     base: String,
     healthy: watch::Sender<bool>,
+    throttle: Throttle,
     bugs: Bugs,
 }
 
@@ -67,6 +73,7 @@ impl RegistryClient {
             http,
             base: base.trim_end_matches('/').to_owned(),
             healthy,
+            throttle: Throttle::new(Instant::now()),
             bugs,
         })
     }
@@ -89,7 +96,8 @@ impl RegistryClient {
             .send_if_modified(|now| std::mem::replace(now, healthy) != healthy);
     }
 
-    /// Calls the registry and opens the breaker if that fails.
+    /// Calls the registry, unless it answered "busy" too often, and opens the breaker if that fails
+    /// and there was time for it.
     ///
     /// # Errors
     /// [`CallError`].
@@ -103,8 +111,21 @@ impl RegistryClient {
         Q: Serialize + Sync,
         A: DeserializeOwned,
     {
+        if !self.throttle.admits(Instant::now(), rand::random()) {
+            return Err(CallError::Busy {
+                retry_after_ms: RETRY_AFTER_MS,
+            });
+        }
         let result = self.try_call(path, question, within).await;
-        if matches!(result, Err(CallError::Unreachable | CallError::Unknown)) {
+        if !matches!(result, Err(CallError::Busy { .. })) {
+            self.throttle.accepted();
+        }
+        let failed = match result {
+            Err(CallError::Unreachable) => true,
+            Err(CallError::Unknown) => within >= TELLING,
+            _ => false,
+        };
+        if failed {
             self.set_healthy(false);
         }
         result

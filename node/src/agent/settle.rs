@@ -4,11 +4,12 @@
 use super::{
     Agent,
     owned::{self, Owned, State},
-    register::{RECORD_LIFE, next_record},
+    register::next_record,
     update,
 };
 use crate::{
     backoff::{Backoff, around, jitter, now},
+    bug::Bug,
     disk::DiskError,
 };
 use futures::{StreamExt, stream};
@@ -17,10 +18,11 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use wire::{
     Certificate, Grant, Signed,
-    registry_call::{SETTLE, SettleAnswer, SettleCall, UPDATE, UpdateAnswer},
+    registry_call::{RESTORE, SETTLE, SettleAnswer, SettleCall, UPDATE, UpdateAnswer},
 };
 
-/// With nothing to do, look again after about so long: renewals are due some time.
+/// With nothing to do, look again after about so long, or sooner where records are short-lived:
+/// renewals are due some time.
 const IDLE: Duration = Duration::from_secs(60);
 /// When the registry is back, everybody has something to settle: spread it.
 const SPREAD: Duration = Duration::from_secs(1);
@@ -47,15 +49,12 @@ pub async fn run(agent: Arc<Agent>) {
             () = agent.settle.notified() => {}
             _ = healthy.changed() => spread = SPREAD,
         }
-        if !agent.registry.is_healthy() {
-            wait = around(IDLE);
-            continue;
-        }
+        let idle = around(IDLE.min(agent.record_life / 8));
         sleep(jitter(spread)).await;
         wait = match deliver_all(&agent).await {
             Ok(true) => {
                 backoff.reset();
-                around(IDLE)
+                idle
             }
             Ok(false) => backoff.fail(),
             Err(error) => {
@@ -66,10 +65,14 @@ pub async fn run(agent: Arc<Agent>) {
     }
 }
 
-/// True if nothing is left.
+/// True if nothing is left that can be done now: without the registry, records are renewed at their
+/// groups, or an outage of days would outlive them.
 async fn deliver_all(agent: &Arc<Agent>) -> Result<bool, DiskError> {
-    let renew_before = now().plus(RECORD_LIFE / 2);
-    let due = owned::due(&agent.disk, renew_before).await?;
+    let renew_before = now().plus(agent.record_life / 2);
+    let mut due = owned::due(&agent.disk, renew_before).await?;
+    if !agent.registry.is_healthy() || agent.bugs.bites(Bug::SkipSettlement) {
+        due.retain(|owned| owned.entry().is_some() && owned.expires_before(renew_before));
+    }
     let done = stream::iter(due)
         .map(|owned| deliver(agent, owned))
         .buffer_unordered(PARALLEL)
@@ -79,17 +82,18 @@ async fn deliver_all(agent: &Arc<Agent>) -> Result<bool, DiskError> {
 }
 
 async fn deliver(agent: &Arc<Agent>, owned: Owned) -> bool {
+    let expiring = owned.expires_before(now().plus(agent.record_life / 2));
     // It went away again: do not let every call find that out by a time-out.
-    if !agent.registry.is_healthy() {
+    if !agent.registry.is_healthy() && !expiring {
         return false;
     }
     let result = match owned.state {
+        State::Provisional | State::Certified if expiring => renew(agent, owned).await,
         State::Claiming | State::Provisional => settle(agent, owned).await,
         State::Certified if owned.registry_seq < owned.record.body.seq => {
             deliver_record(agent, owned).await
         }
-        State::Certified => renew(agent, owned).await,
-        State::Rejected => Ok(true),
+        State::Certified | State::Rejected => Ok(true),
     };
     result.unwrap_or_else(|error| {
         warn!(%error, "cannot write down what the registry said");
@@ -151,8 +155,21 @@ async fn deliver_record(agent: &Arc<Agent>, owned: Owned) -> Result<bool, DiskEr
             }
             _ => Ok(false),
         },
-        // The registry does not know the name: it takes the claim again.
-        Ok(UpdateAnswer::Unknown) => settle(agent, owned).await,
+        // The registry has lost the name, and takes its own word for it.
+        Ok(UpdateAnswer::Unknown) => restore(agent, owned).await,
+        _ => Ok(false),
+    }
+}
+
+async fn restore(agent: &Arc<Agent>, owned: Owned) -> Result<bool, DiskError> {
+    let Some(entry) = owned.entry() else {
+        return Ok(false);
+    };
+    match agent.registry.try_call(RESTORE, &entry, CALL).await {
+        Ok(UpdateAnswer::Stored | UpdateAnswer::Newer(_)) => {
+            owned::delivered(&agent.disk, owned.name().clone(), entry.seq()).await?;
+            Ok(true)
+        }
         _ => Ok(false),
     }
 }

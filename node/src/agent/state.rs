@@ -1,6 +1,8 @@
 //! What the parts of a node share.
 
-use super::{Refusal, book::Book, cache::Cache, registry_client::RegistryClient};
+use super::{
+    Refusal, book::Book, cache::Cache, registry_client::RegistryClient, restraint::RetryBudget,
+};
 use crate::{
     backoff::now,
     bug::{Bug, Bugs, Door},
@@ -11,12 +13,16 @@ use crate::{
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tokio::{
     sync::{Notify, OwnedMutexGuard, Semaphore},
     time::{Instant, timeout_at},
 };
-use wire::{Entry, Invalid, Name, PublicKey, SecretKey, UnixMs};
+use wire::{Entry, Invalid, Name, PublicKey, SecretKey, UnixMs, roster::majority_of};
+
+/// What an operation needs at least once it has its turn.
+const TURN_MIN: Duration = Duration::from_millis(250);
 
 /// A node.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ pub struct Agent {
     pub session: UnixMs,
     /// Where it listens, as multiaddresses.
     pub addresses: Vec<String>,
+    /// How long its records hold unless it renews them.
+    pub record_life: Duration,
     /// The labels of its command line.
     pub labels: Vec<(String, String)>,
     /// Its store.
@@ -45,6 +53,8 @@ pub struct Agent {
     pub names: Turns,
     /// What it does for others.
     pub mirror: Mirror,
+    /// What it may still ask again.
+    pub retries: RetryBudget,
     /// Planted bugs.
     pub bugs: Bugs,
     /// Whether it serves peers, as far as planted bugs let it.
@@ -71,6 +81,23 @@ impl Agent {
         self.settle.notify_one();
     }
 
+    /// True if something may be asked again. The planted bug `retry-without-backoff` knows no
+    /// budget, either.
+    #[must_use]
+    pub fn may_retry(&self) -> bool {
+        let now = Instant::now().into_std();
+        self.retries.pay(now) || self.bugs.on(Bug::RetryWithoutBackoff)
+    }
+
+    /// How many of a group have to hold a write. The planted bug `quorum-of-one` is content with one.
+    #[must_use]
+    pub fn majority_of(&self, members: usize) -> usize {
+        if members > 1 && self.bugs.bites(Bug::QuorumOfOne) {
+            return 1;
+        }
+        majority_of(members)
+    }
+
     /// Judges an entry that somebody sent. The planted bug `skip-signature-check` believes whatever
     /// is not to be believed, and leaves alone what only a newer roster can judge.
     ///
@@ -87,10 +114,11 @@ impl Agent {
 }
 
 impl Turns {
-    /// Waits for the name's turn.
+    /// Waits for the name's turn, as long as there is time left to do something with it: an
+    /// operation that begins too late can only fail, and makes the next one late.
     ///
     /// # Errors
-    /// [`Refusal::Busy`] if another operation has it until the deadline.
+    /// [`Refusal::Busy`] if another operation has it until then.
     pub async fn lock(
         &self,
         name: &Name,
@@ -108,7 +136,7 @@ impl Turns {
         let busy = Refusal::Busy {
             retry_after_ms: 100,
         };
-        timeout_at(deadline, turn.lock_owned())
+        timeout_at(deadline - TURN_MIN, turn.lock_owned())
             .await
             .map_err(|_| busy)
     }

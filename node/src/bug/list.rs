@@ -49,6 +49,23 @@ pub enum Bug {
     /// Believes the addresses of peers that speak another protocol, and passes them on, as overlays
     /// did that merged over one peer which was in both.
     JoinAnyProtocol,
+    /// A mirror answers a write and keeps nothing of it, as a server does whose store is full and
+    /// whose error path says "ok".
+    ForgetWrites,
+    /// A mirror answers a look-up with a record that it made itself, as an intruder does.
+    ForgeReplies,
+    /// A mirror commits a name to whoever asks, as a server does that reads before it writes and
+    /// does both without a lock.
+    CommitToAnyone,
+    /// Takes the word of one member for the word of the group, in reads and in writes, as a client
+    /// does that was tuned for speed.
+    QuorumOfOne,
+    /// A mirror compares its copies with nobody's, as a store does whose anti-entropy was switched
+    /// off because it cost too much.
+    SkipRepair,
+    /// Brings nothing to the registry when that is back: neither what was granted meanwhile nor what
+    /// was changed, as a client does that counts on somebody else to do it.
+    SkipSettlement,
 }
 
 impl Bug {

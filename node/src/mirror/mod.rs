@@ -7,6 +7,7 @@ mod leases;
 mod past;
 pub mod shelf;
 
+pub mod catch_up;
 pub mod index;
 pub mod repair;
 
@@ -16,4 +17,4 @@ mod state;
 
 pub use serve::{answer, attend};
 pub use shelf::SCHEMA;
-pub use state::Mirror;
+pub use state::{Mirror, slow_start};

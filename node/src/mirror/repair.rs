@@ -5,10 +5,14 @@
 //! difference makes the other side begin a round, too. A mirror that is no longer in the roster
 //! hands over what it holds. The registry is offered what is certified.
 
-use super::index::{self, Index};
+use super::{
+    catch_up,
+    index::{self, Index},
+};
 use crate::{
     agent::Agent,
     backoff::{around, jitter},
+    bug::Bug,
     disk::DiskError,
     ledger,
     net::{AskError, Contact},
@@ -76,6 +80,10 @@ pub async fn run(agent: Arc<Agent>) {
                 continue;
             }
         }
+        if agent.bugs.bites(Bug::SkipRepair) {
+            next = Instant::now() + around(INTERVAL);
+            continue;
+        }
         agent.mirror.begin_round();
         let found = round(&agent).await.unwrap_or_else(|error| {
             debug!(%error, "the round of repair failed");
@@ -103,15 +111,23 @@ async fn round(agent: &Arc<Agent>) -> Result<Found, DiskError> {
     let index = index::current(agent).await?;
     let connected = agent.net.connected();
     let mut found = Found::Equal;
-    for neighbour in view.mirrors_but(&agent.id) {
+    let others = view.mirrors_but(&agent.id);
+    for neighbour in &others {
         if !connected.contains(&neighbour.key) {
             continue;
         }
         let result = if roster.has(&agent.id) {
-            compare(agent, &index, &neighbour).await
+            compare(agent, &index, neighbour).await
         } else {
-            hand_over(agent, &index, &neighbour).await
+            hand_over(agent, &index, neighbour).await
         };
+        if matches!(result, Ok(true)) && roster.has(&agent.id) && !agent.mirror.has_caught_up() {
+            let caught_up = catch_up::from_neighbour(agent, neighbour, others.len()).await;
+            if let Err(error) = caught_up {
+                debug!(%error, peer = ?neighbour.key, "cannot catch up");
+                found = found.max(Found::Unclear);
+            }
+        }
         found = found.max(match result {
             Ok(true) => Found::Equal,
             Ok(false) => Found::Different,
@@ -124,10 +140,20 @@ async fn round(agent: &Arc<Agent>) -> Result<Found, DiskError> {
     if roster.has(&agent.id) && connected.contains(&view.registry()) {
         let registry = Contact::new(view.registry(), &roster.registry_addresses);
         let versions = index.certified(&agent.id);
-        if let Err(error) = offer_unless_same(agent, &registry, versions).await {
-            debug!(%error, "cannot compare with the registry");
-            found = found.max(Found::Unclear);
+        match offer_unless_same(agent, &registry, versions).await {
+            Ok(true) => catch_up::from_registry(agent).await,
+            Ok(false) => found = found.max(Found::Different),
+            Err(error) => {
+                debug!(%error, "cannot compare with the registry");
+                found = found.max(Found::Unclear);
+            }
         }
+    }
+    if !agent.mirror.has_caught_up() {
+        found = found.max(Found::Unclear);
+    } else if found != Found::Unclear {
+        // Whatever was different was offered: the epoch's new members have what they must hold.
+        agent.mirror.settled_under(roster.epoch);
     }
     Ok(found)
 }
@@ -166,12 +192,13 @@ async fn hand_over(
         .map(|sent| sent == 0)
 }
 
-/// The registry holds more than we do, so it compares by the names that we send.
+/// The registry holds more than we do, so it compares by the names that we send. Returns true if it
+/// has the same.
 async fn offer_unless_same(
     agent: &Arc<Agent>,
     registry: &Contact,
     versions: Vec<(Name, Version)>,
-) -> Result<(), RepairError> {
+) -> Result<bool, RepairError> {
     let lines = versions.iter().map(|(name, version)| {
         index::place(&ledger::Line {
             name: name.clone(),
@@ -180,7 +207,7 @@ async fn offer_unless_same(
     });
     let summary = Request::Summary(index::summary(lines));
     match agent.net.ask(registry.clone(), summary, ASK).await? {
-        Response::Differs(0) => Ok(()),
+        Response::Differs(0) => Ok(true),
         Response::Differs(bits) => {
             let differing = |(name, version): &(Name, Version)| {
                 let line = ledger::Line {
@@ -190,7 +217,7 @@ async fn offer_unless_same(
                 bits >> index::place(&line).0 & 1 == 1
             };
             let versions: Vec<_> = versions.into_iter().filter(differing).collect();
-            offer(agent, registry, &versions).await.map(|_| ())
+            offer(agent, registry, &versions).await.map(|_| false)
         }
         _ => Err(RepairError::Answer("something else to a summary")),
     }

@@ -12,10 +12,13 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::debug;
 use wire::{
-    Claim, Commitment, Entry, Name, PublicKey, Record, Signed, Verdict,
+    Claim, Commitment, Entry, Name, PublicKey, Record, SecretKey, Signed, Verdict,
     heartbeat::CLOCK_SKEW_MAX,
     message::{Denial, Envelope, Refusal, Request, Response},
 };
+
+/// Commits in one answer: so many fit into a message, however long their records are.
+const PROMISES_MAX: usize = 16;
 
 /// Takes what the overlay brings, for ever.
 pub async fn attend(agent: Arc<Agent>, mut inbound: mpsc::Receiver<Inbound>) {
@@ -74,6 +77,7 @@ pub async fn answer(agent: &Arc<Agent>, from: PublicKey, request: Envelope<Reque
         Request::Reserve { name, owner } => reserve(agent, from, name, owner).await,
         Request::Summary(buckets) => summary(agent, from, &buckets).await,
         Request::Offer(versions) => index::wanted(agent, &versions).await.map(Response::Wanted),
+        Request::Promises(after) => promises(agent, after).await,
         Request::GetRoster => Ok(Response::Roster(
             agent.book.view().signed().cloned().map(Box::new),
         )),
@@ -90,8 +94,14 @@ async fn claim_name(
     claim: Signed<Claim>,
     same_epoch: bool,
 ) -> Result<Response, DiskError> {
+    if !agent.mirror.has_caught_up() {
+        return Ok(Response::Refused(Refusal::CatchingUp));
+    }
     if let Err(refusal) = admissible(agent, &claim, same_epoch) {
         return Ok(Response::Refused(refusal));
+    }
+    if agent.bugs.on(Bug::CommitToAnyone) {
+        return Ok(Response::Claimed);
     }
     let name = claim.body.name.clone();
     let held = agent
@@ -126,16 +136,25 @@ async fn commit_name(
     record: Signed<Record>,
     same_epoch: bool,
 ) -> Result<Response, DiskError> {
+    if !agent.mirror.has_caught_up() {
+        return Ok(Response::Refused(Refusal::CatchingUp));
+    }
     if let Err(refusal) = admissible(agent, &claim, same_epoch) {
         return Ok(Response::Refused(refusal));
     }
     if !claim.goes_with(&record) || record.verify(now()).is_err() {
         return Ok(Response::Refused(Refusal::Invalid));
     }
-    if let Err(denial) = lease(agent, &claim) {
+    if !agent.bugs.on(Bug::CommitToAnyone)
+        && let Err(denial) = lease(agent, &claim)
+    {
         return Ok(Response::Denied(denial));
     }
     let owner = claim.body.owner;
+    if agent.bugs.bites(Bug::ForgetWrites) || agent.bugs.bites(Bug::CommitToAnyone) {
+        let epoch = agent.book.view().epoch();
+        return Ok(Response::Committed(claim.commit(epoch, &agent.key)));
+    }
     let commit = claim.commit(agent.book.view().epoch(), &agent.key);
     let commitment = Commitment {
         claim,
@@ -161,6 +180,9 @@ async fn store(agent: &Arc<Agent>, entry: Entry) -> Result<Response, DiskError> 
         Ok(()) => {}
         Err(wire::Invalid::UnknownEpoch) => return Ok(Response::Refused(Refusal::OtherEpoch)),
         Err(_) => return Ok(Response::Refused(Refusal::Invalid)),
+    }
+    if agent.bugs.bites(Bug::ForgetWrites) {
+        return Ok(Response::Stored);
     }
     let (at, bugs) = (now(), agent.bugs.clone());
     let merged = agent
@@ -191,10 +213,29 @@ async fn lookup(agent: &Arc<Agent>, name: Name) -> Result<Response, DiskError> {
         .read(move |connection| shelf::held(connection, &name))
         .await?;
     held.entry = stale.or(held.entry);
-    Ok(found(held))
+    if let Some(entry) = &mut held.entry
+        && agent.bugs.bites(Bug::ForgeReplies)
+    {
+        forge(entry, &agent.key);
+    }
+    Ok(found(agent, held))
 }
 
-fn found(held: shelf::Held) -> Response {
+/// What an intruder would answer: the newest record of all, by nobody who owns the name.
+fn forge(entry: &mut Entry, key: &SecretKey) {
+    if let Some(record) = &mut entry.record {
+        record.body.seq += 1;
+        record.body.profile = "forged".into();
+        *record = Signed::new(record.body.clone(), key);
+    }
+}
+
+/// A mirror that is catching up shows what it has; that it has nothing means nothing.
+fn found(agent: &Agent, held: shelf::Held) -> Response {
+    let nothing = held.entry.is_none() && held.commitment.is_none();
+    if nothing && !agent.mirror.has_caught_up() {
+        return Response::Refused(Refusal::CatchingUp);
+    }
     Response::Found {
         entry: held.entry.map(Box::new),
         commitment: held.commitment.map(Box::new),
@@ -226,7 +267,19 @@ async fn reserve(
         .disk
         .write(move |connection| shelf::held(connection, &name))
         .await?;
-    Ok(found(held))
+    Ok(found(agent, held))
+}
+
+/// Commits that no grant has made moot, for a mirror that is catching up.
+async fn promises(agent: &Arc<Agent>, after: Option<Name>) -> Result<Response, DiskError> {
+    if !agent.mirror.has_caught_up() {
+        return Ok(Response::Refused(Refusal::CatchingUp));
+    }
+    let page = agent
+        .disk
+        .read(move |connection| shelf::promises(connection, after.as_ref(), PROMISES_MAX))
+        .await?;
+    Ok(Response::Promises(page))
 }
 
 async fn summary(

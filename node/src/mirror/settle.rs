@@ -5,6 +5,7 @@ use super::shelf;
 use crate::{
     agent::Agent,
     backoff::{Backoff, around, jitter, now},
+    bug::Bug,
     disk::DiskError,
     ledger,
 };
@@ -43,7 +44,7 @@ pub async fn run(agent: Arc<Agent>) {
             _ = healthy.changed() => head_start = HEAD_START + jitter(SPREAD),
         }
         sleep(head_start).await;
-        if !agent.registry.is_healthy() {
+        if !agent.registry.is_healthy() || agent.bugs.bites(Bug::SkipSettlement) {
             wait = around(IDLE);
             continue;
         }

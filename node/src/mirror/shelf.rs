@@ -143,6 +143,29 @@ pub fn orphans(connection: &Connection) -> rusqlite::Result<Vec<Commitment>> {
         .collect()
 }
 
+/// Up to `count` commits without a grant here, in order of their names, after the given one.
+///
+/// # Errors
+/// Whatever SQLite says.
+pub fn promises(
+    connection: &Connection,
+    after: Option<&Name>,
+    count: usize,
+) -> rusqlite::Result<Vec<Commitment>> {
+    let mut query = connection.prepare_cached(
+        "SELECT commitment FROM commits
+         WHERE name > ? AND name NOT IN (SELECT name FROM entries) ORDER BY name LIMIT ?",
+    )?;
+    let after = after.map_or("", Name::as_str);
+    let blobs = query.query_map(params![after, ledger::signed(count as u64)], |row| {
+        row.get::<_, Vec<u8>>(0)
+    })?;
+    let decode = |blob: Vec<u8>| wire::decode(&blob, MESSAGE_BYTES_MAX).ok();
+    blobs
+        .filter_map(|blob| blob.map(decode).transpose())
+        .collect()
+}
+
 /// How many of those there are.
 ///
 /// # Errors

@@ -1,19 +1,29 @@
 //! What the parts of a mirror share.
 
-use super::{index::Index, leases::Leases, past::Past};
+use super::{catch_up::CatchUp, index::Index, leases::Leases, past::Past};
 use crate::agent::Agent;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
-use tokio::sync::{Notify, Semaphore};
-use wire::PublicKey;
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::sleep,
+};
+use wire::{Epoch, PublicKey};
 
 /// Requests handled at the same time; more wait in the overlay's queue, and then are shed.
 const HANDLERS: usize = 64;
+
+/// A restarted mirror begins with so many handlers: its caches are cold, and everybody who missed
+/// it comes back at once.
+const HANDLERS_AT_START: usize = 8;
+/// So often it gets as many again, until it has all.
+const SLOW_START_STEP: Duration = Duration::from_secs(1);
 
 /// The state of a node's mirror side; idle while no roster names it.
 #[derive(Debug)]
@@ -21,10 +31,15 @@ pub struct Mirror {
     pub(super) leases: Mutex<Leases>,
     pub(super) past: Past,
     pub(super) handlers: Arc<Semaphore>,
+    /// How many handlers there are now.
+    places: AtomicUsize,
     pub(super) wake: Notify,
     pub(super) settle: Notify,
     pub(super) stored: Notify,
     pub(super) index: Mutex<Option<Arc<Index>>>,
+    pub(super) catch_up: CatchUp,
+    /// The newest epoch under which this mirror went through all its neighbours.
+    settled: AtomicU64,
     /// Counts the changes of the store.
     changes: AtomicU64,
     /// For each neighbour, the count at which the two were found equal.
@@ -33,12 +48,17 @@ pub struct Mirror {
     differing: Mutex<BTreeSet<PublicKey>>,
 }
 
-impl Default for Mirror {
-    fn default() -> Self {
+impl Mirror {
+    /// A mirror that may have been one before.
+    #[must_use]
+    pub fn new(catch_up: CatchUp) -> Self {
         Self {
+            catch_up,
+            settled: AtomicU64::new(0),
             leases: Mutex::default(),
             past: Past::default(),
             handlers: Arc::new(Semaphore::new(HANDLERS)),
+            places: AtomicUsize::new(HANDLERS),
             wake: Notify::new(),
             settle: Notify::new(),
             stored: Notify::new(),
@@ -48,12 +68,11 @@ impl Default for Mirror {
             differing: Mutex::default(),
         }
     }
-}
 
-impl Mirror {
     /// How many requests of peers are being handled.
     pub(super) fn under_way(&self) -> usize {
-        HANDLERS - self.handlers.available_permits()
+        let places = self.places.load(Ordering::Relaxed);
+        places.saturating_sub(self.handlers.available_permits())
     }
 
     /// Starts a round of repair soon.
@@ -79,6 +98,22 @@ impl Mirror {
             connected.contains(&other.key) && equal.get(&other.key) != Some(&changes)
         });
         unequal.count() as u64
+    }
+
+    /// The newest epoch under which this mirror compared with all neighbours that it reaches.
+    #[must_use]
+    pub fn settled(&self) -> Epoch {
+        Epoch(self.settled.load(Ordering::Relaxed))
+    }
+
+    /// True if this mirror may promise something.
+    #[must_use]
+    pub fn has_caught_up(&self) -> bool {
+        self.catch_up.is_done()
+    }
+
+    pub(super) fn settled_under(&self, epoch: Epoch) {
+        self.settled.fetch_max(epoch.0, Ordering::Relaxed);
     }
 
     pub(super) fn changes(&self) -> u64 {
@@ -119,5 +154,20 @@ impl Mirror {
             .lock()
             .expect("no one panics while holding the set")
             .clear();
+    }
+}
+
+/// Lets a restarted mirror take up its work step by step.
+pub async fn slow_start(agent: Arc<Agent>) {
+    let mirror = &agent.mirror;
+    let places = mirror.handlers.forget_permits(HANDLERS - HANDLERS_AT_START);
+    mirror.places.store(HANDLERS - places, Ordering::Relaxed);
+    let mut missing = places;
+    while missing > 0 {
+        sleep(SLOW_START_STEP).await;
+        let more = missing.min(HANDLERS_AT_START);
+        mirror.handlers.add_permits(more);
+        missing -= more;
+        mirror.places.store(HANDLERS - missing, Ordering::Relaxed);
     }
 }

@@ -78,6 +78,7 @@ async fn status_of(registry: &Registry) -> Result<Status, DiskError> {
         ("outbox".to_owned(), outbox),
         ("rejected".to_owned(), rejected),
         ("undecided".to_owned(), undecided as u64),
+        ("rebuilding".to_owned(), u64::from(registry.rebuild.is_on())),
         ("mirrors".to_owned(), mirrors as u64),
         (
             "mirrors_connected".to_owned(),
@@ -91,7 +92,7 @@ async fn status_of(registry: &Registry) -> Result<Status, DiskError> {
         id: registry.id.to_string(),
         peer_id: net::peer::peer_id(&registry.id).map_or_else(String::new, |id| id.to_string()),
         epoch: view.epoch().0,
-        pending: outbox + undecided as u64,
+        pending: outbox + undecided as u64 + u64::from(registry.rebuild.is_on()),
         version: env!("CARGO_PKG_VERSION").into(),
         peers: up as u64,
         records,

@@ -1,24 +1,40 @@
 //! How the registry starts.
 
-use super::{Registry, api, census, outbox, peers, store, uptime::Peers};
+use super::{
+    Registry, api, census, outbox, peers,
+    rebuild::{self, Rebuild},
+    store,
+    uptime::Peers,
+};
 use crate::{
     agent::book::{self, Book},
     bug::{Bugs, Door},
     cli::RegistryRunArgs,
     disk::{Disk, DiskError},
-    identity, ledger,
+    identity, ledger, meta,
     net::{self, Inbound},
     server,
 };
 use std::{
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::{
+    sync::{Notify, Semaphore, mpsc},
+    time::sleep,
+};
 use tracing::info;
 
 /// Calls handled at the same time; more are answered "busy".
 const CALLS: usize = 512;
+/// A registry that comes back begins with so many: everybody has waited for it.
+const CALLS_AT_START: usize = 32;
+/// So often it takes twice as many, until it takes all.
+const RAMP_STEP: Duration = Duration::from_secs(1);
+
+/// The file of the store.
+const STORE: &str = "registry.sqlite";
 
 /// Why the registry did not start.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +63,11 @@ pub enum BootError {
 /// # Errors
 /// [`BootError`].
 pub async fn serve(args: RegistryRunArgs) -> Result<(), BootError> {
+    let restarted = args.dir.join(STORE).exists();
     let (registry, inbound) = assemble(&args).await?;
+    if restarted {
+        tokio::spawn(ramp(registry.calls.clone()));
+    }
     info!(id = %registry.id, epoch = %registry.book.view().epoch(), "registry starts");
     tokio::spawn(peers::follow_rosters(registry.clone()));
     tokio::spawn(peers::attend(registry.clone(), inbound));
@@ -56,6 +76,19 @@ pub async fn serve(args: RegistryRunArgs) -> Result<(), BootError> {
     let socket = args.api.unwrap_or_else(|| args.dir.join("api.sock"));
     let on_fabric = Some((args.listen, api::router(registry.clone())));
     Ok(server::serve(&socket, api::socket_router(registry), on_fabric).await?)
+}
+
+/// Takes up the calls of a returned registry step by step; heartbeats are never held back.
+async fn ramp(calls: Arc<Semaphore>) {
+    let mut missing = calls.forget_permits(CALLS - CALLS_AT_START);
+    let mut step = CALLS_AT_START;
+    while missing > 0 {
+        sleep(RAMP_STEP).await;
+        let more = missing.min(step);
+        calls.add_permits(more);
+        missing -= more;
+        step *= 2;
+    }
 }
 
 async fn assemble(
@@ -67,11 +100,12 @@ async fn assemble(
     };
     let key = identity::load_or_create(&args.dir).map_err(folder)?;
     let bugs = Bugs::new(args.enable_bugs, &args.bugs, key.public());
-    let store = args.dir.join("registry.sqlite");
+    let store = args.dir.join(STORE);
     let door = Arc::new(Door::new(bugs.clone(), store.exists()));
-    let schema = [ledger::SCHEMA, store::SCHEMA, book::SCHEMA].concat();
+    let schema = [ledger::SCHEMA, store::SCHEMA, book::SCHEMA, meta::SCHEMA].concat();
     let disk = Disk::open(&store, &schema, bugs.clone())?;
     let book = Book::load(disk.clone(), key.public()).await?;
+    let (number, rebuilding) = disk.write(rebuild::load).await?;
     let known = disk.read(store::peers).await?;
     let known = known
         .iter()
@@ -85,6 +119,10 @@ async fn assemble(
         interval: args.heartbeat,
         addresses: vec![net::peer::multiaddr(args.p2p).to_string()],
         disk,
+        store: number,
+        rebuild: Rebuild::new(rebuilding),
+        refills: Mutex::default(),
+        spread: args.spread.clone(),
         net,
         book,
         peers: Mutex::new(Peers::new(args.heartbeat, known)),

@@ -1,6 +1,6 @@
 //! The calls of the nodes: HTTP POST, bodies in the wire encoding.
 
-use super::{Registry, register, settle};
+use super::{Registry, outbox, rebuild, register, settle};
 use crate::{backoff::now, bug, disk::DiskError, ledger, server};
 use axum::{
     Router,
@@ -14,11 +14,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use tracing::{debug, error};
 use wire::{
-    Entry, Heartbeat, Invalid, Name, Roster, Signed,
+    Entry, Heartbeat, Invalid, Name, Roster, Signed, Verdict,
     limits::CALL_BYTES_MAX,
     registry_call::{
-        HEARTBEAT, HeartbeatAnswer, LOOKUP, REGISTER, ROSTER, RegisterAnswer, RegisterCall, SETTLE,
-        SettleAnswer, SettleCall, UPDATE, UpdateAnswer,
+        HEARTBEAT, HeartbeatAnswer, LOOKUP, REGISTER, RESTORE, ROSTER, RegisterAnswer,
+        RegisterCall, SETTLE, SettleAnswer, SettleCall, UPDATE, UpdateAnswer,
     },
 };
 
@@ -31,6 +31,8 @@ enum CallRefusal {
     Invalid(#[from] Invalid),
     #[error("a replayed heartbeat")]
     Replay,
+    #[error("this store is being rebuilt, and does not know all names yet")]
+    Rebuilding,
     #[error(transparent)]
     Disk(#[from] DiskError),
 }
@@ -41,7 +43,8 @@ pub fn router(registry: Arc<Registry>) -> Router {
         .route(REGISTER, post(take_register))
         .route(UPDATE, post(take_update))
         .route(SETTLE, post(take_settle))
-        .route(LOOKUP, post(take_lookup));
+        .route(LOOKUP, post(take_lookup))
+        .route(RESTORE, post(take_restored));
     let calls = server::limited(calls, registry.calls.clone())
         // Cheap, and never shed: they are how a loaded registry is known to be up.
         .route(HEARTBEAT, post(take_heartbeat))
@@ -68,11 +71,15 @@ async fn take_heartbeat(
     let newer = view
         .signed()
         .filter(|roster| roster.body.epoch > heartbeat.body.epoch);
+    if heartbeat.body.epoch > view.epoch() {
+        rebuild::heard_newer(&registry, &heartbeat.body);
+    }
     let interval_ms = u32::try_from(registry.interval.as_millis()).unwrap_or(u32::MAX);
     Ok(Answer(HeartbeatAnswer {
         epoch: view.epoch(),
         roster: newer.cloned(),
         interval_ms,
+        store: registry.store,
     }))
 }
 
@@ -109,11 +116,42 @@ async fn take_lookup(
     body: Bytes,
 ) -> Result<Answer<Option<Entry>>, CallRefusal> {
     let name: Name = parse(&body)?;
-    let entry = registry
-        .disk
-        .read(move |connection| ledger::get(connection, &name))
-        .await?;
+    let known = async |name: Name| {
+        let read = registry
+            .disk
+            .read(move |connection| ledger::get(connection, &name));
+        read.await
+    };
+    let mut entry = known(name.clone()).await?;
+    if entry.is_none() && registry.rebuild.is_on() {
+        let heard = rebuild::recover(&registry, &name).await;
+        entry = known(name).await?;
+        if entry.is_none() && !heard {
+            return Err(CallRefusal::Rebuilding);
+        }
+    }
     Ok(Answer(entry))
+}
+
+/// An owner brings back what this store has lost: the certificate is this registry's own word.
+async fn take_restored(
+    State(registry): Central,
+    body: Bytes,
+) -> Result<Answer<UpdateAnswer>, CallRefusal> {
+    let entry: Entry = parse(&body)?;
+    let work = async move {
+        let merged = outbox::adopt(&registry, entry.without_expired(now())).await;
+        registry.push.notify_one();
+        Ok(match merged {
+            None => UpdateAnswer::Invalid,
+            Some(merged) => match merged.verdict {
+                Verdict::Accepted => UpdateAnswer::Stored,
+                Verdict::Older => UpdateAnswer::Newer(merged.held),
+                Verdict::Conflict => UpdateAnswer::NotOwner(merged.held),
+            },
+        })
+    };
+    to_its_end(work).await
 }
 
 /// Finishes what was begun even if the caller hangs up.
@@ -141,6 +179,7 @@ impl IntoResponse for CallRefusal {
         let status = match &self {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Replay => StatusCode::CONFLICT,
+            Self::Rebuilding => StatusCode::SERVICE_UNAVAILABLE,
             Self::Disk(error) => {
                 error!(%error, "a call failed");
                 StatusCode::INTERNAL_SERVER_ERROR

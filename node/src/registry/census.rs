@@ -43,13 +43,17 @@ fn measure(registry: &Registry) -> Option<Vec<Mirror>> {
     peers.tick(now);
     let view = registry.book.view();
     let current = view.current();
+    if registry.rebuild.holds_rosters_back(current.is_none()) {
+        return None;
+    }
     let rules = Rules {
         mirrors: registry.mirrors,
         replicas: registry.replicas,
         quiet: peers.quiet(now),
         since_change: current.map_or(Duration::MAX, |roster| now.since(roster.issued_at)),
     };
-    election::next(current, &peers.candidates(now), rules)
+    let candidates = peers.candidates(now, registry.spread.as_deref());
+    election::next(current, &candidates, rules)
 }
 
 async fn issue(registry: &Arc<Registry>, mirrors: Vec<Mirror>) {

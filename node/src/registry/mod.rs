@@ -12,11 +12,16 @@ mod register;
 mod settle;
 
 mod outbox;
+mod rebuild;
+mod refill;
 mod store;
 
 mod census;
 pub mod election;
 pub mod uptime;
+
+#[cfg(test)]
+mod steadiness;
 
 mod api;
 

@@ -1,6 +1,6 @@
 //! What mirrors ask the registry over the overlay: comparisons, newer records, the roster.
 
-use super::{Registry, outbox};
+use super::{Registry, outbox, rebuild, refill};
 use crate::{
     backoff::now,
     bug::Bug,
@@ -92,7 +92,15 @@ async fn answer(
                 commitment: None,
             }
         }
-        Request::Summary(buckets) => Response::Differs(differing(registry, from, &buckets).await?),
+        Request::Summary(buckets) => {
+            let bits = differing(registry, from, &buckets).await?;
+            if bits == 0 {
+                rebuild::compared(registry, from).await?;
+            } else {
+                refill::begin(registry, from, bits);
+            }
+            Response::Differs(bits)
+        }
         Request::Offer(versions) => Response::Wanted(wanted(registry, versions).await?),
         Request::Store(entry) => match outbox::adopt(registry, *entry).await {
             Some(merged) if merged.verdict == Verdict::Accepted => Response::Stored,

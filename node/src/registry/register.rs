@@ -3,7 +3,7 @@
 //! Before it certifies a name, the registry reserves it at the part of the name's group that it
 //! reaches: a provisional grant given while it was away is found there and comes first.
 
-use super::{Registry, settle, store};
+use super::{Registry, rebuild, settle, store};
 use crate::{backoff::now, disk::DiskError, ledger};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wire::{
@@ -15,6 +15,8 @@ use wire::{
 
 /// A member that does not answer within this is taken as unreachable.
 const RESERVE: Duration = Duration::from_millis(150);
+/// When a caller is told to come back while the store is being rebuilt.
+const REBUILDING_RETRY_MS: u32 = 500;
 
 /// Certifies a claim, or says whose the name is.
 ///
@@ -29,6 +31,11 @@ pub async fn register(
         return Ok(RegisterAnswer::Invalid);
     }
     let (name, owner) = (claim.body.name.clone(), claim.body.owner);
+    if registry.rebuild.is_on() && !rebuild::recover(registry, &name).await {
+        return Ok(RegisterAnswer::Busy {
+            retry_after_ms: REBUILDING_RETRY_MS,
+        });
+    }
     let key = name.clone();
     let held = registry
         .disk

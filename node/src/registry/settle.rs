@@ -5,7 +5,7 @@
 //! told because members do not answer, the claim waits, but not for ever.
 
 use super::{
-    Registry,
+    Registry, rebuild,
     register::{certificate, consistent},
     store,
 };
@@ -45,6 +45,11 @@ pub async fn settle(registry: &Arc<Registry>, call: SettleCall) -> Result<Settle
         ..call
     };
     let name = call.claim.body.name.clone();
+    if registry.rebuild.is_on() && !rebuild::recover(registry, &name).await {
+        return Ok(SettleAnswer::Later {
+            retry_after_ms: RETRY_AFTER_MS,
+        });
+    }
     let key = name.clone();
     let held = registry
         .disk

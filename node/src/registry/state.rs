@@ -1,6 +1,6 @@
 //! What the parts of the registry share.
 
-use super::uptime::Peers;
+use super::{rebuild::Rebuild, uptime::Peers};
 use crate::{
     agent::book::Book,
     bug::{Bugs, Door},
@@ -9,7 +9,7 @@ use crate::{
 };
 use futures::{StreamExt, stream::FuturesUnordered};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -41,6 +41,14 @@ pub struct Registry {
     pub disk: Disk,
     /// The overlay.
     pub net: Net,
+    /// The number of that store.
+    pub store: u64,
+    /// What a lost store still misses.
+    pub rebuild: Rebuild,
+    /// Mirrors to which is being sent what they miss.
+    pub refills: Mutex<HashSet<PublicKey>>,
+    /// The label over which mirrors and groups are spread.
+    pub spread: Option<String>,
     /// The rosters it issued.
     pub book: Book,
     /// Who is up.

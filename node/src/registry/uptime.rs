@@ -1,24 +1,25 @@
 //! Measured uptime: who is up, and how reliably. Pure: heartbeats and ticks in, candidates out.
 //!
-//! The score of a peer is the share of heartbeats kept, decayed over ten minutes. Time that the
+//! The score of a peer is the share of heartbeats kept, decayed over 600 of them: ten minutes with
+//! one a second, a day and a half with one in four minutes. Time that the
 //! registry did not observe (it was down, or it heard fewer than half of the peers that it knows)
 //! counts against nobody: an outage at the centre must not throw the mirrors out of the roster.
 
 use super::election::Candidate;
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
-use wire::{Heartbeat, PublicKey, Signed, UnixMs};
+use wire::{Epoch, Heartbeat, PublicKey, Signed, UnixMs};
 
 /// A heartbeat older than this many intervals means that the peer is not up now.
 const LATE_INTERVALS: u32 = 3;
-/// The decay of the score, in time observed.
-const SCORE_DECAY: Duration = Duration::from_secs(600);
+/// The decay of the score, in heartbeats that were due.
+const SCORE_DECAY_INTERVALS: f64 = 600.0;
 /// What a peer starts with, before anything is measured.
 const SCORE_START: f64 = 0.5;
 /// Peers unheard for longer are forgotten by the rule of "fewer than half".
 const GONE: Duration = Duration::from_secs(600);
-/// One session this long qualifies like two sessions.
-const LONG_SESSION: Duration = Duration::from_secs(3600);
+/// One session of so many heartbeats qualifies like two sessions.
+const LONG_SESSION_INTERVALS: u32 = 3600;
 /// Known peers at most; strangers beyond it are not believed to exist.
 const PEERS_MAX: usize = 20_000;
 
@@ -41,6 +42,7 @@ pub struct Peer {
     last_heard: UnixMs,
     session: UnixMs,
     counter: u64,
+    settled: Epoch,
     sessions: u32,
     score: f64,
     /// Heard before the first roster.
@@ -97,6 +99,7 @@ impl Peers {
             peer.sessions = peer.sessions.saturating_add(1);
         }
         (peer.session, peer.counter) = (beat.session, beat.counter);
+        peer.settled = beat.settled;
         peer.addresses.clone_from(&beat.addresses);
         peer.labels.clone_from(&beat.labels);
         peer.last_heard = now;
@@ -116,7 +119,7 @@ impl Peers {
             .count();
         let heard = self.known.values().filter(|peer| up(peer)).count();
         let observing = heard * 2 >= expected;
-        let weight = (self.interval.as_secs_f64() / SCORE_DECAY.as_secs_f64()).min(1.0);
+        let weight = 1.0 / SCORE_DECAY_INTERVALS;
         for peer in self.known.values_mut() {
             if up(peer) {
                 peer.unheard = Duration::ZERO;
@@ -145,10 +148,11 @@ impl Peers {
         self.newest.map(|newest| now.since(newest))
     }
 
-    /// Everyone, as the election sees them.
+    /// Everyone, as the election sees them, with the value of the label over which it spreads.
     #[must_use]
-    pub fn candidates(&self, now: UnixMs) -> Vec<Candidate> {
+    pub fn candidates(&self, now: UnixMs, spread: Option<&str>) -> Vec<Candidate> {
         let late = self.interval * LATE_INTERVALS;
+        let long = self.interval * LONG_SESSION_INTERVALS;
         let candidate = |peer: &Peer| Candidate {
             key: peer.key,
             addresses: peer.addresses.clone(),
@@ -156,9 +160,11 @@ impl Peers {
             age: now.since(peer.first_heard),
             up: now.since(peer.last_heard) <= late,
             unheard: peer.unheard,
+            settled: peer.settled,
+            label: spread.map_or_else(String::new, |key| peer.label(key)),
             qualified: peer.founder
                 || peer.sessions >= 2
-                || peer.last_heard.since(peer.session) >= LONG_SESSION,
+                || peer.last_heard.since(peer.session) >= long,
         };
         self.known.values().map(candidate).collect()
     }
@@ -186,12 +192,19 @@ impl Peer {
             last_heard: now,
             session: UnixMs::default(),
             counter: 0,
+            settled: Epoch::default(),
             sessions: 0,
             score: SCORE_START,
             founder,
             unheard: Duration::ZERO,
             changed: true,
         }
+    }
+
+    fn label(&self, key: &str) -> String {
+        let mut labels = self.labels.iter();
+        let found = labels.find(|(label, _)| label == key);
+        found.map_or_else(String::new, |(_, value)| value.clone())
     }
 
     fn score_thousandths(&self) -> u16 {
@@ -203,7 +216,7 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::{Epoch, SecretKey};
+    use wire::SecretKey;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -214,6 +227,7 @@ mod tests {
             counter,
             sent_at: UnixMs(session),
             epoch: Epoch(0),
+            settled: Epoch(0),
             addresses: Vec::new(),
             labels: Vec::new(),
         };
@@ -248,7 +262,7 @@ mod tests {
         }
         let unheard = |peers: &Peers| {
             peers
-                .candidates(UnixMs(0))
+                .candidates(UnixMs(0), None)
                 .iter()
                 .map(|peer| peer.unheard)
                 .max()
@@ -281,10 +295,10 @@ mod tests {
         peers
             .hear(&beat(&key(1), 5, 1), UnixMs(1000), false)
             .expect("new");
-        assert!(!peers.candidates(UnixMs(1000))[0].qualified);
+        assert!(!peers.candidates(UnixMs(1000), None)[0].qualified);
         peers
             .hear(&beat(&key(1), 9, 1), UnixMs(2000), false)
             .expect("newer");
-        assert!(peers.candidates(UnixMs(2000))[0].qualified);
+        assert!(peers.candidates(UnixMs(2000), None)[0].qualified);
     }
 }

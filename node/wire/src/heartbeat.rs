@@ -28,6 +28,9 @@ pub struct Heartbeat {
     pub sent_at: UnixMs,
     /// The newest roster that the node has.
     pub epoch: Epoch,
+    /// The newest roster under which this mirror has compared what it holds with all others that
+    /// it reaches; 0 if it is none.
+    pub settled: Epoch,
     /// Where it listens.
     pub addresses: Vec<String>,
     /// Labels given on its command line, such as its software version.

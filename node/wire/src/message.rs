@@ -55,6 +55,9 @@ pub enum Request {
     Summary(Vec<u64>),
     /// What I hold in buckets that differ (Wanted).
     Offer(Vec<(Name, Version)>),
+    /// What did you promise for names that we have in common, and have no grant for? A page of it,
+    /// after this name (Promises).
+    Promises(Option<Name>),
     /// Take this roster (Done).
     PutRoster(Box<Signed<Roster>>),
     /// Give me your roster (Roster).
@@ -72,7 +75,11 @@ impl Request {
             | Self::Store(_)
             | Self::Reserve { .. }
             | Self::PutRoster(_) => true,
-            Self::Lookup(_) | Self::Summary(_) | Self::Offer(_) | Self::GetRoster => false,
+            Self::Lookup(_)
+            | Self::Summary(_)
+            | Self::Offer(_)
+            | Self::Promises(_)
+            | Self::GetRoster => false,
         }
     }
 }
@@ -103,6 +110,8 @@ pub enum Response {
     Differs(u64),
     /// Send me these.
     Wanted(Vec<Name>),
+    /// Commits without a grant, in order of their names; empty after the last page.
+    Promises(Vec<Commitment>),
     /// The newest roster here, if there is one.
     Roster(Option<Box<Signed<Roster>>>),
     /// Understood.
@@ -143,4 +152,6 @@ pub enum Refusal {
     NotAllowed,
     /// The store on disk failed.
     Broken,
+    /// This mirror is new to its duty and has not yet heard what the others promised.
+    CatchingUp,
 }

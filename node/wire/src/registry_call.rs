@@ -24,6 +24,8 @@ pub const LOOKUP: &str = "/v1/peer/lookup";
 pub const UPDATE: &str = "/v1/peer/update";
 /// [`SettleCall`] → [`SettleAnswer`].
 pub const SETTLE: &str = "/v1/peer/settle";
+/// A certified [`Entry`] → [`UpdateAnswer`]: an owner brings back what a registry has lost.
+pub const RESTORE: &str = "/v1/peer/restore";
 /// `()` → `Option<Signed<Roster>>`.
 pub const ROSTER: &str = "/v1/peer/roster";
 
@@ -36,6 +38,9 @@ pub struct HeartbeatAnswer {
     pub roster: Option<Signed<Roster>>,
     /// How often the registry wants to hear from a node, in milliseconds.
     pub interval_ms: u32,
+    /// Drawn when the registry's store was made. With another one, the registry has lost what it
+    /// was told before.
+    pub store: u64,
 }
 
 /// Please certify this claim, with the first record of the name.

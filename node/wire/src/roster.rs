@@ -1,19 +1,24 @@
 //! Rosters: which nodes are mirrors, signed by the registry, and which of them hold a name.
 //!
 //! The *replica group* of a name is the k mirrors closest to SHA-256(name) in Kademlia's XOR
-//! metric, a mirror standing at SHA-256 of its key. A roster also carries the list before it, so
+//! metric, a mirror standing at SHA-256 of its key, of which as many as can be help to spread the
+//! group over labels: no label has more than its fair share of the seats as long as others can take
+//! them, so that one bad release cannot take all replicas. A roster also carries the list before it, so
 //! that a reader can ask both groups, and judge provisional grants of the epoch before.
 
 use crate::{
     clock::UnixMs,
     key::PublicKey,
-    limits::{MIRRORS_MAX, REPLICAS_MAX},
+    limits::{LABEL_BYTES_MAX, MIRRORS_MAX, REPLICAS_MAX},
     name::Name,
     record::addresses_fit,
     signed::{Body, Invalid, Signed},
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// The number of a roster; the registry counts them up from 1, and 0 means "none yet".
 #[derive(
@@ -30,6 +35,9 @@ pub struct Mirror {
     pub addresses: Vec<String>,
     /// Its availability, in thousandths.
     pub score: u16,
+    /// What it may have in common with others, such as its software version: a group is spread over
+    /// these. Empty if nothing is known.
+    pub label: String,
 }
 
 /// The mirrors of one epoch, best first.
@@ -66,7 +74,9 @@ impl Signed<Roster> {
         let fits = roster.mirrors.len() <= MIRRORS_MAX
             && roster.previous.len() <= MIRRORS_MAX
             && (1..=REPLICAS_MAX).contains(&usize::from(roster.replicas))
-            && mirrors().all(|mirror| addresses_fit(&mirror.addresses))
+            && mirrors().all(|mirror| {
+                addresses_fit(&mirror.addresses) && mirror.label.len() <= LABEL_BYTES_MAX
+            })
             && addresses_fit(&roster.registry_addresses);
         if !fits {
             return Err(Invalid::Limit);
@@ -134,10 +144,42 @@ fn closest<'a>(mirrors: &'a [Mirror], count: usize, name: &Name) -> Vec<&'a Mirr
         .map(|mirror| (distance(mirror, &target), mirror))
         .collect();
     ranked.sort_unstable_by_key(|(distance, _)| *distance);
-    ranked
-        .into_iter()
-        .take(count)
-        .map(|(_, mirror)| mirror)
+    let ranked = ranked.into_iter().map(|(_, mirror)| mirror);
+    spread(ranked, count, |mirror| mirror.label.as_str())
+}
+
+/// The first `count` of a ranking, spread over labels: each label gets at most its fair share of
+/// the seats, and seats that are left over then go to the first ones that have none.
+#[must_use]
+pub fn spread<T>(
+    ranked: impl Iterator<Item = T>,
+    count: usize,
+    label: impl Fn(&T) -> &str,
+) -> Vec<T> {
+    let ranked: Vec<T> = ranked.collect();
+    let labels: BTreeSet<&str> = ranked.iter().map(&label).collect();
+    let share = count.div_ceil(labels.len().max(1));
+    let mut seats: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut chosen = vec![false; ranked.len()];
+    let mut free = count;
+    for (at, candidate) in ranked.iter().enumerate() {
+        let taken = seats.entry(label(candidate)).or_default();
+        if free > 0 && *taken < share {
+            *taken += 1;
+            free -= 1;
+            chosen[at] = true;
+        }
+    }
+    for seat in &mut chosen {
+        if free > 0 && !*seat {
+            free -= 1;
+            *seat = true;
+        }
+    }
+    let chosen = ranked.into_iter().zip(chosen);
+    chosen
+        .filter(|(_, chosen)| *chosen)
+        .map(|(candidate, _)| candidate)
         .collect()
 }
 

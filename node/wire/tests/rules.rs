@@ -57,6 +57,7 @@ fn roster(registry: &SecretKey, epoch: u64, mirrors: &[SecretKey]) -> Signed<Ros
         key: key.public(),
         addresses: Vec::new(),
         score: 1,
+        label: String::new(),
     };
     let body = Roster {
         epoch: Epoch(epoch),
@@ -279,6 +280,7 @@ fn heartbeats_expire_and_do_not_replay() {
             counter,
             sent_at: NOW,
             epoch: Epoch(0),
+            settled: Epoch(0),
             addresses: Vec::new(),
             labels: Vec::new(),
         };
@@ -371,5 +373,26 @@ proptest! {
             seqs.iter().rev().map(|seq| entry(*seq)).reduce(|left, right| left.newest(&right));
         prop_assert_eq!(newest.as_ref().map(Entry::seq), seqs.iter().max().copied());
         prop_assert_eq!(newest, reversed);
+    }
+}
+
+#[test]
+fn a_group_is_spread_over_labels_as_far_as_there_are_others() {
+    let keys: Vec<_> = (20..40).map(key).collect();
+    let mut roster = roster(&key(9), 1, &keys).body;
+    for (at, mirror) in roster.mirrors.iter_mut().enumerate() {
+        mirror.label = if at < 16 { "old" } else { "new" }.into();
+    }
+    for number in 0..200 {
+        let name: Name = format!("name-{number}").parse().expect("a valid name");
+        let of_old = |roster: &Roster| {
+            let group = roster.group(&name);
+            assert_eq!(group.len(), 5);
+            group.iter().filter(|mirror| mirror.label == "old").count()
+        };
+        assert!((2..=3).contains(&of_old(&roster)), "{name}");
+        let mut few = roster.clone();
+        few.mirrors.truncate(17);
+        assert_eq!(of_old(&few), 4, "one of the new ones, and no seat is empty");
     }
 }

@@ -36,6 +36,7 @@ pub fn any_request() -> BoxedStrategy<Request> {
         (any_name(), any_key()).prop_map(|(name, owner)| Request::Reserve { name, owner }),
         vec(number(), 0..70).prop_map(Request::Summary),
         vec((any_name(), any_version()), 0..4).prop_map(Request::Offer),
+        option::of(any_name()).prop_map(Request::Promises),
         in_a_box(signed(any_roster())).prop_map(Request::PutRoster),
         Just(Request::GetRoster),
     ]
@@ -43,8 +44,10 @@ pub fn any_request() -> BoxedStrategy<Request> {
 }
 
 pub fn any_response() -> BoxedStrategy<Response> {
-    use Refusal::{Broken, Invalid, NotAllowed, NotMember, OtherEpoch};
-    let refusals = vec![Invalid, NotMember, OtherEpoch, NotAllowed, Broken];
+    use Refusal::{Broken, CatchingUp, Invalid, NotAllowed, NotMember, OtherEpoch};
+    let refusals = vec![
+        Invalid, NotMember, OtherEpoch, NotAllowed, Broken, CatchingUp,
+    ];
     let found = (
         option::of(in_a_box(any_entry())),
         option::of(in_a_box(any_commitment())),
@@ -59,6 +62,7 @@ pub fn any_response() -> BoxedStrategy<Response> {
         found.prop_map(|(entry, commitment)| Response::Found { entry, commitment }),
         number().prop_map(Response::Differs),
         vec(any_name(), 0..4).prop_map(Response::Wanted),
+        vec(any_commitment(), 0..3).prop_map(Response::Promises),
         option::of(in_a_box(signed(any_roster()))).prop_map(Response::Roster),
         Just(Response::Done),
         any::<u32>().prop_map(|retry_after_ms| Response::Busy { retry_after_ms }),
@@ -132,11 +136,13 @@ pub fn any_settle_answer() -> impl Strategy<Value = SettleAnswer> {
 }
 
 pub fn any_heartbeat_answer() -> impl Strategy<Value = HeartbeatAnswer> {
-    let parts = (any_epoch(), option::of(signed(any_roster())), any::<u32>());
-    parts.prop_map(|(epoch, roster, interval_ms)| HeartbeatAnswer {
+    let roster = option::of(signed(any_roster()));
+    let parts = (any_epoch(), roster, any::<u32>(), number());
+    parts.prop_map(|(epoch, roster, interval_ms, store)| HeartbeatAnswer {
         epoch,
         roster,
         interval_ms,
+        store,
     })
 }
 
@@ -230,11 +236,12 @@ fn any_version() -> impl Strategy<Value = Version> {
 
 pub fn any_roster() -> BoxedStrategy<Roster> {
     let mirror = || {
-        let parts = (any_key(), addresses(), any::<u16>());
-        parts.prop_map(|(key, addresses, score)| Mirror {
+        let parts = (any_key(), addresses(), any::<u16>(), text());
+        parts.prop_map(|(key, addresses, score, label)| Mirror {
             key,
             addresses,
             score,
+            label,
         })
     };
     let current = (any_epoch(), vec(mirror(), 0..4));
@@ -255,7 +262,7 @@ pub fn any_roster() -> BoxedStrategy<Roster> {
 }
 
 pub fn any_heartbeat() -> impl Strategy<Value = Heartbeat> {
-    let numbers = (any_time(), number(), any_time(), any_epoch());
+    let numbers = (any_time(), number(), any_time(), any_epoch(), any_epoch());
     let labels = vec((text(), text()), 0..3);
     (any_key(), numbers, addresses(), labels).prop_map(|(node, numbers, addresses, labels)| {
         Heartbeat {
@@ -264,6 +271,7 @@ pub fn any_heartbeat() -> impl Strategy<Value = Heartbeat> {
             counter: numbers.1,
             sent_at: numbers.2,
             epoch: numbers.3,
+            settled: numbers.4,
             addresses,
             labels,
         }
