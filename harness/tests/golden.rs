@@ -75,12 +75,29 @@ fn a_read_that_misses_an_earlier_quorum_write_fails() {
 
 #[test]
 fn a_value_that_nobody_wrote_fails() {
-    let finding = only(
-        "invented-value",
-        "no-acknowledged-write-lost",
-        Outcome::Fail,
-    );
+    let finding = only("invented-value", "no-forged-record", Outcome::Fail);
     assert!(finding.evidence[0].contains("op-99"), "{finding:?}");
+}
+
+#[test]
+fn an_owner_that_never_registered_the_name_fails() {
+    let finding = only("forged-owner", "no-forged-record", Outcome::Fail);
+    assert!(finding.evidence[0].contains("eeeeeeeeeeee"), "{finding:?}");
+}
+
+#[test]
+fn a_value_at_the_version_of_another_fails() {
+    let finding = only("forged-version", "no-forged-record", Outcome::Fail);
+    assert!(
+        finding.evidence[0].contains("`op-0` as version 2"),
+        "{finding:?}"
+    );
+}
+
+#[test]
+fn a_version_that_no_write_can_have_fails() {
+    let finding = only("forged-version-far", "no-forged-record", Outcome::Fail);
+    assert!(finding.evidence[0].contains("version 900"), "{finding:?}");
 }
 
 #[test]

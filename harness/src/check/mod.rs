@@ -14,6 +14,7 @@ mod recovery;
 
 mod names;
 
+mod forged_records;
 mod lost_writes;
 mod monotonic_reads;
 mod read_your_writes;
@@ -89,6 +90,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(latency::LatencyChecker),
         Box::new(recovery::RecoveryChecker),
         Box::new(lost_writes::LostWrites),
+        Box::new(forged_records::ForgedRecords),
         Box::new(monotonic_reads::MonotonicReads),
         Box::new(read_your_writes::ReadYourWrites),
         Box::new(one_owner::OneOwner),

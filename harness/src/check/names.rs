@@ -16,6 +16,8 @@ use crate::host::HostId;
 pub struct NameFacts<'a> {
     /// Acknowledged writes, in order of invocation.
     pub acknowledged: Vec<Write<'a>>,
+    /// Every write that anybody tried, in order of invocation.
+    pub writes: Vec<&'a Operation>,
     /// Every value that anybody tried to write.
     pub attempted: BTreeSet<&'a str>,
     /// Every answered read of the workload, in order of invocation.
@@ -46,6 +48,9 @@ pub fn names(history: &History) -> BTreeMap<&str, NameFacts<'_>> {
         let invocation = &operation.invocation;
         let facts = names.entry(&invocation.name).or_default();
         facts.attempted.extend(invocation.value.as_deref());
+        if invocation.kind != OperationKind::Resolve {
+            facts.writes.push(operation);
+        }
         match (invocation.kind, invocation.purpose, operation.answer()) {
             (OperationKind::Resolve, Purpose::FinalRead, _) => facts.final_reads.push(operation),
             (OperationKind::Resolve, _, Some(_)) => facts.reads.push(operation),
