@@ -224,6 +224,12 @@ fn an_outage_that_outlives_its_fault_for_too_long_fails() {
 }
 
 #[test]
+fn goodput_that_stays_down_after_the_fault_fails() {
+    let finding = only("metastable", "no-metastable-state", Outcome::Fail);
+    assert!(finding.summary.contains("90.0% of 120"), "{finding:?}");
+}
+
+#[test]
 fn of_faults_in_quick_succession_the_last_is_judged() {
     all_pass("two-faults");
     let finding = only("two-faults-late", "recovery", Outcome::Fail);

@@ -10,6 +10,7 @@ mod facts;
 
 mod availability;
 mod latency;
+mod metastable;
 mod recovery;
 
 mod names;
@@ -89,6 +90,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(availability::AvailabilityChecker),
         Box::new(latency::LatencyChecker),
         Box::new(recovery::RecoveryChecker),
+        Box::new(metastable::Metastable),
         Box::new(lost_writes::LostWrites),
         Box::new(forged_records::ForgedRecords),
         Box::new(monotonic_reads::MonotonicReads),
