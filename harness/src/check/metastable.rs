@@ -1,11 +1,11 @@
 //! Property: no metastable state. Once the last fault has ended and the time to recover has passed,
 //! goodput is what it was in the calm, at the same offered load.
 //!
-//! A metastable system is one that a fault pushed over, and that stays down by its own load (retries,
-//! queues, refusals) when the fault has gone. *Goodput* is the share of owed operations that were
-//! served: a share, so that the offered load cancels out. It is compared between two windows: the
-//! calm, before the first fault, and the time from the end of the last fault plus what the plan
-//! gives for recovery (`RECOVERY` when it says nothing) to the end of the timeline.
+//! A metastable system is one that a fault pushed over, and that stays down by its own load
+//! (retries, queues, refusals) when the fault has gone. *Goodput* is the share of owed operations
+//! that were served: a share, so that the offered load cancels out. It is compared between two
+//! windows: the calm, before the first fault, and the time from the end of the last fault plus what
+//! the plan gives for recovery (`RECOVERY_US` when it says nothing) to the end of the timeline.
 //!
 //! Where a fault goes on until the final heal, where a window is missing or has fewer operations
 //! than say anything, or where the calm served nothing, there is nothing to judge.
@@ -14,6 +14,7 @@ use std::ops::Range;
 
 use super::{Checker, Facts, Finding, Outcome};
 use crate::history::History;
+use crate::plan::Span;
 
 /// The share of the calm's goodput that must be there again, in percent.
 const GOODPUT_LEAST_PERCENT: u64 = 95;
@@ -88,7 +89,7 @@ fn windows(history: &History) -> Result<[Range<u64>; 2], &'static str> {
     let last = stops.collect::<Option<Vec<u64>>>();
     let last = last.ok_or("a fault went on until the final heal")?;
     let recovery = history.header.expect.recovery;
-    let recovery_us = recovery.map_or(RECOVERY_US, |recovery| recovery.as_micros());
+    let recovery_us = recovery.map_or(RECOVERY_US, Span::as_micros);
     let last = last.into_iter().max().unwrap_or(first);
     let back = last.saturating_add(recovery_us).min(end);
     Ok([clock..first, back..end])
