@@ -168,6 +168,27 @@ fn mirrors_that_hold_different_things_in_the_end_fail() {
 }
 
 #[test]
+fn a_mirror_that_bears_the_others_load_fails() {
+    all_pass("load-spread");
+    let finding = only("load-on-one", "bounded-load", Outcome::Fail);
+    assert!(
+        finding.summary.starts_with("node-2 handled 1100 requests"),
+        "{finding:?}"
+    );
+    only("load-unsaid", "bounded-load", Outcome::Unknown);
+}
+
+#[test]
+fn a_host_that_believes_strangers_in_the_end_fails() {
+    all_pass("own-overlay");
+    let finding = only("strangers-believed", "own-overlay", Outcome::Fail);
+    assert!(
+        finding.evidence[0].contains("node-2 believes 3"),
+        "{finding:?}"
+    );
+}
+
+#[test]
 fn a_copy_that_is_left_over_does_no_harm() {
     all_pass("leftover-copy");
 }

@@ -67,6 +67,7 @@ expect:
   availability_raw: { resolve: 50% }
   latency: { resolve: { p50: 20ms, p90: 100ms, p99: 1s } }
   recovery: 5s
+  load: { spread: 3 }
 ";
 
 /// A piece of `EVERYTHING`, and what is mistyped in its place.
@@ -99,6 +100,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("rate: 2%", "rate: 2"),
     ("p50: 20ms", "p51: 20ms"),
     ("recovery: 5s", "recovery: soon"),
+    ("spread: 3", "spread: 0.5"),
+    ("spread: 3", "spraed: 3"),
 ];
 
 static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {

@@ -18,7 +18,7 @@ use harness::fault::Count;
 use harness::history::{
     Answer, ClockEvidence, Completion, ErrorKind, Event, EventKind, Evidence, FORMAT, History,
     HistoryError, HostState, HostUsage, Invocation, LoadEvidence, OperationKind, Outcome, Phase,
-    Purpose, RunHeader, Usage,
+    Purpose, RunHeader, Served, Usage,
 };
 use harness::host::HostId;
 use harness::plan::{self, Plan, Verdict};
@@ -57,7 +57,8 @@ const CIRCUMSTANCES: &[&str] = &[
     "workload: {rates: {resolve: 9/s}}",
     "workload: {rates: {register: 2/s, resolve: 30/s, update: 50/min}, popularity: {zipf: 1.2}}
 network: {latency: 5ms, jitter: 1500us, loss: 0.3%, bandwidth: 2500kbit}
-expect: {availability: {resolve: 99.9%}, latency: {update: {p50: 1ms, p99: 1m 30s}}, recovery: 5s}",
+expect: {availability: {resolve: 99.9%}, latency: {update: {p50: 1ms, p99: 1m 30s}}, recovery: 5s,
+    load: {spread: 2.5}}",
     "workload: {rates: {register: 0.7/s}, popularity: uniform, contention: 12.5%}
 duration: 1m",
 ];
@@ -235,8 +236,9 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 /// Any event but the first one and those of operations.
 fn any_happening() -> impl Strategy<Value = EventKind> {
+    use EventKind::WorldApplied;
     use EventKind::{Digest, FaultStarted, FaultStopped, FaultTurned, HostChanged, LogAlarm};
-    use EventKind::{Measured, PhaseStarted, RunFinished, Settled, Trouble, WorldApplied};
+    use EventKind::{Measured, PhaseStarted, RunFinished, Settled, Strangers, Trouble};
     use Phase::{Boot, FinalReads, Heal, Preload, Settle, Stop, Timeline};
     let phases = [Boot, Preload, Timeline, Heal, Settle, FinalReads, Stop];
     let phase = select(phases.to_vec());
@@ -244,6 +246,7 @@ fn any_happening() -> impl Strategy<Value = EventKind> {
     let links = option::of(vec((any_host(), any_host()), 0..3));
     let applied = any::<(Option<u64>, u64)>();
     let settled = (any::<bool>(), vec((any_host(), any::<u64>()), 0..4));
+    let served = (any_host(), any::<u64>(), vec(hostile(), 0..3));
     let digest = (any_host(), btree_map(hostile(), hostile(), 0..4));
     prop_oneof![
         4 => phase.prop_map(|phase| PhaseStarted { phase }),
@@ -259,6 +262,10 @@ fn any_happening() -> impl Strategy<Value = EventKind> {
         1 => (0..FAULTS, any_evidence()).prop_map(|(fault, evidence)| Measured { fault, evidence }),
         1 => settled.prop_map(|(settled, pending)| Settled { settled, pending }),
         1 => digest.prop_map(|(host, records)| Digest { host, records }),
+        1 => served.prop_map(|(host, requests, roles)| {
+            EventKind::Served(Served { host, requests, roles })
+        }),
+        1 => (any_host(), any::<u64>()).prop_map(|(host, peers)| Strangers { host, peers }),
         1 => any_usage().prop_map(EventKind::Usage),
         1 => (any_host(), hostile()).prop_map(|(host, line)| LogAlarm { host, line }),
         1 => hostile().prop_map(|message| Trouble { message }),

@@ -23,6 +23,9 @@ mod read_your_writes;
 mod convergence;
 mod one_owner;
 
+mod bounded_load;
+mod own_overlay;
+
 mod ready;
 mod unexpected_exits;
 
@@ -97,6 +100,8 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(read_your_writes::ReadYourWrites),
         Box::new(one_owner::OneOwner),
         Box::new(convergence::Convergence),
+        Box::new(bounded_load::BoundedLoad),
+        Box::new(own_overlay::OwnOverlay),
         Box::new(unexpected_exits::UnexpectedExits),
         Box::new(ready::ReadyAgain),
         Box::new(fault_evidence::FaultEvidence),

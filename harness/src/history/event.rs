@@ -86,6 +86,15 @@ pub enum EventKind {
         /// that begins with digits and a colon begins with the sequence number: `17:9f86d081`.
         records: BTreeMap<String, String>,
     },
+    /// How many requests of other hosts a host's process has handled so far, for systems that count
+    /// them; asked now and then during the timeline.
+    Served(Served),
+    /// How many peers of other systems a host believes, for systems that can say so.
+    Strangers {
+        host: HostId,
+        /// Those whose addresses it would use or pass on.
+        peers: u64,
+    },
     /// Resources used, sampled once before the stop.
     Usage(Usage),
     /// A line in a host's log that must not be there, such as a panic.
@@ -139,6 +148,18 @@ pub struct RunHeader {
     /// How many hosts shall hold each name once everything has settled; absent when not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<u32>,
+}
+
+/// What a host said that it had served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// Which host.
+    pub host: HostId,
+    /// Requests of other hosts since its process started.
+    pub requests: u64,
+    /// What the host said that it was, for example `mirror`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
 }
 
 /// A fault of the schedule: what it is; when and whom it hit are events.

@@ -14,7 +14,7 @@ pub use error::HistoryError;
 pub use event::{
     Answer, ClockEvidence, Completion, ErrorKind, Event, EventKind, Evidence, FORMAT, HostState,
     HostUsage, Invocation, LoadEvidence, OperationId, OperationKind, Outcome, Phase, Purpose,
-    RunHeader, ScheduledFault, Usage,
+    RunHeader, ScheduledFault, Served, Usage,
 };
 pub use read::{FaultRun, History, Operation};
 pub use writer::{EventSink, HistoryWriter, WriterError};

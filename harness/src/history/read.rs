@@ -13,7 +13,7 @@ use std::io::BufRead;
 use super::error::HistoryError;
 use super::event::{
     Completion, Event, EventKind, Evidence, FORMAT, HostState, Invocation, OperationId,
-    OperationKind, Outcome, Phase, Purpose, RunHeader, Usage,
+    OperationKind, Outcome, Phase, Purpose, RunHeader, Served, Usage,
 };
 use crate::host::{HostId, HostInfo};
 use crate::plan::NODES_MAX;
@@ -122,6 +122,10 @@ pub struct History {
     pub settled: Option<(bool, Vec<(HostId, u64)>)>,
     /// What each host held once everything had settled, as far as it said so.
     pub digests: Vec<(HostId, BTreeMap<String, String>)>,
+    /// What hosts said that they had served, and when.
+    pub served: Vec<(u64, Served)>,
+    /// How many strangers each host believed when it was asked last.
+    pub strangers: BTreeMap<HostId, u64>,
     /// Resources used.
     pub usage: Option<Usage>,
     /// Alarming log lines: (when, host, line).
@@ -273,6 +277,10 @@ impl Reader {
             }
             EventKind::Settled { settled, pending } => history.settled = Some((settled, pending)),
             EventKind::Digest { host, records } => history.digests.push((host, records)),
+            EventKind::Served(served) => history.served.push((at_us, served)),
+            EventKind::Strangers { host, peers } => {
+                history.strangers.insert(host, peers);
+            }
             EventKind::Usage(usage) => history.usage = Some(usage),
             EventKind::LogAlarm { host, line } => history.alarms.push((at_us, host, line)),
             EventKind::Trouble { message } => history.troubles.push((at_us, message)),
@@ -326,6 +334,8 @@ fn begin(line: usize, event: EventKind) -> Result<History, HistoryError> {
         applied: Vec::new(),
         settled: None,
         digests: Vec::new(),
+        served: Vec::new(),
+        strangers: BTreeMap::new(),
         usage: None,
         alarms: Vec::new(),
         troubles: Vec::new(),

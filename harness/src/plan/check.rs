@@ -1,19 +1,16 @@
-//! What a plan means, key by key: names, the system, the network, the workload, expectations.
+//! What a plan means, key by key: names, the system, the network, the workload.
 //!
-//! The timeline and the lengths of time have files of their own. Nothing here knows of lines and
-//! columns, and nothing stops at the first problem.
+//! The timeline, the lengths of time and expectations have files of their own.
+//! Nothing here knows of lines and columns, and nothing stops at the first problem.
 
 use super::inventory::{self, GROUPS, MIRRORS};
 use super::limits::{Bytes, Limits};
 use super::network::Network;
 use super::path::Path;
 use super::problem::Problem;
-use super::spec::{
-    Availability, Cohort, Expect, Plan, Popularity, Quantiles, Starts, System, Workload,
-};
-use super::units::Rate;
+use super::spec::{Cohort, Plan, Popularity, Starts, System, Workload};
 use super::whom::unknown_bug;
-use super::{aim, spans, timeline};
+use super::{aim, expectations, spans, timeline};
 
 /// The most nodes of a plan, cohorts included.
 pub const NODES_MAX: u32 = 1_000;
@@ -37,7 +34,7 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
         network(&plan.network),
         workload(&plan.workload, &plan.system),
         spans::check(plan),
-        expect(&plan.expect, &plan.workload),
+        expectations::check(plan),
         timeline::check(plan),
     ]
     .concat()
@@ -342,51 +339,4 @@ fn workload(workload: &Workload, system: &System) -> Vec<Problem> {
         error("workload.contention", message, help, relies_on.collect());
     }
     problems
-}
-
-fn expect(expect: &Expect, workload: &Workload) -> Vec<Problem> {
-    let rates = &workload.rates;
-    let bounded = |quantiles: &Quantiles| {
-        quantiles.p50.is_some() || quantiles.p90.is_some() || quantiles.p99.is_some()
-    };
-    let shares = |availability: &Availability| {
-        [
-            availability.register,
-            availability.resolve,
-            availability.update,
-        ]
-        .map(|one| one.is_some())
-    };
-    let latency = &expect.latency;
-    let sections = [
-        ("availability", shares(&expect.availability)),
-        ("availability_raw", shares(&expect.availability_raw)),
-        (
-            "latency",
-            [&latency.register, &latency.resolve, &latency.update].map(bounded),
-        ),
-    ];
-    let kinds: [(&str, Rate); 3] = [
-        ("register", rates.register),
-        ("resolve", rates.resolve),
-        ("update", rates.update),
-    ];
-    let warning = |section: &str, kind: &str| {
-        let rate = Path::from("workload.rates").key(kind);
-        let message = format!("`{kind}` is expected to hold, but no {kind} will happen");
-        let help = format!("give `{rate}` a rate, like `5/s`, or drop the expectation");
-        let path = Path::from("expect").key(section).key(kind);
-        Problem::warning(path, message, help)
-            .on_key()
-            .relying_on([rate])
-    };
-    let idle = |(section, expected): (&'static str, [bool; 3])| {
-        kinds
-            .iter()
-            .zip(expected)
-            .filter(|((_, rate), expected)| *expected && rate.hertz() == 0.0)
-            .map(move |((kind, _), _)| warning(section, kind))
-            .collect::<Vec<_>>()
-    };
-    sections.into_iter().flat_map(idle).collect()
 }

@@ -5,8 +5,8 @@
 //!
 //! `locate` reads the text into a `tree` whose keys and values know their place, `set` overrides
 //! parts of it, `decode` makes it a [`Plan`] and mends what does not fit so that it can go on,
-//! `check` with `form`, `timeline`, `spans`, `whom` and `aim` judges what the plan means. Only the
-//! tree knows lines.
+//! `check` judges what the plan means, with a file for each part of it: `form`, `timeline`,
+//! `spans`, `whom`, `aim`, `expectations`. Only the tree knows lines.
 //! `placed` lays the timeline out: groups opened, repetitions written out.
 
 mod limits;
@@ -35,6 +35,7 @@ mod decode;
 
 mod aim;
 mod check;
+mod expectations;
 mod form;
 mod problem;
 mod spans;
@@ -61,8 +62,8 @@ pub use parse::{LoadedPlan, load, load_str};
 pub use placed::{Placed, Start, as_written, placed};
 pub use schema::schema;
 pub use spec::{
-    Availability, Cohort, Expect, LatencyBound, Plan, Popularity, Protocol, Quantiles, Rates,
-    Starts, Step, StepPhase, System, Verdict, Workload,
+    Availability, Cohort, Expect, LatencyBound, LoadBound, Plan, Popularity, Protocol, Quantiles,
+    Rates, Starts, Step, StepPhase, System, Verdict, Workload,
 };
 pub use targets::Targets;
 pub use units::{Bitrate, Drift, Offset, Rate, Share, Span};

@@ -260,6 +260,28 @@ pub struct Expect {
     /// After each fault ends: at most this long until availability is back to calm.
     #[serde(default)]
     pub recovery: Option<Span>,
+    /// How the load is spread over the mirrors.
+    #[serde(default, skip_serializing_if = "LoadBound::is_empty")]
+    pub load: LoadBound,
+}
+
+/// Bounds of the load of single hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoadBound {
+    /// No mirror handles more than so many times the requests that mirrors handle on average, for
+    /// example `3`; at least 1.
+    #[schemars(range(min = 1))]
+    #[serde(default)]
+    pub spread: Option<f64>,
+}
+
+impl LoadBound {
+    /// True when nothing is bounded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == LoadBound::default()
+    }
 }
 
 /// A share per kind of operation.

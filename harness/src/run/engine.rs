@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::digests::digests;
 use super::final_reads::final_reads;
+use super::load::Sampler;
 use super::preload::preload;
 use super::settle::{await_all_ready, settle};
 use super::timeline::Timeline;
@@ -91,6 +92,7 @@ async fn phases<R: Runtime>(
     settle(lab, run.plan.settle.0).await;
     phase(lab, Phase::FinalReads).await;
     digests(lab).await;
+    Sampler::new(lab).ask_all().await;
     let book = book.lock().unwrap_or_else(PoisonError::into_inner).clone();
     final_reads(lab, &book, schedule.seed).await;
     let usage = lab.runtime.usage();
@@ -124,8 +126,15 @@ async fn run_timeline<R: Runtime>(
         origin: lab.sink.origin(),
     };
     let workload = drive(load, |host| clients[usize::from(host.0)].clone());
+    let sampler = Sampler::new(lab);
+    let sampled = sampler.go_on(Duration::from_micros(schedule.timeline_us));
     let faults = timeline.run(lab, clock);
-    let ((), faults) = tokio::join!(workload, faults);
+    let both = async { tokio::join!(workload, faults).1 };
+    let faults = tokio::select! {
+        faults = both => faults,
+        never = sampled => match never {},
+    };
+    sampler.ask_all().await;
     faults
 }
 

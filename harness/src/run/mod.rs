@@ -14,6 +14,8 @@ mod roles;
 mod timeline;
 mod watches;
 
+mod load;
+
 mod settle;
 
 mod digests;

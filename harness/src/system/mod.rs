@@ -70,6 +70,13 @@ pub struct Status {
     /// not say.
     #[serde(default)]
     pub unix_us: Option<i64>,
+    /// Requests of other hosts that its process has handled since it started; absent when the
+    /// system does not count.
+    #[serde(default)]
+    pub served: Option<u64>,
+    /// Peers of other systems whose addresses it believes; absent when the system does not say.
+    #[serde(default)]
+    pub strangers: Option<u64>,
 }
 
 /// The client interface of one host. Cheap to clone.

@@ -224,6 +224,9 @@ fn expectations(expect: &Expect) -> String {
         .recovery
         .map(|most| format!("≤ {most} after each fault"));
     line("recovery", recovery.into_iter().collect());
+    let spread = expect.load.spread;
+    let spread = spread.map(|most| format!("of a mirror ≤ {most} times the mirrors' mean"));
+    line("load", spread.into_iter().collect());
     if *expect == Expect::default() {
         text.push_str("  nothing else\n");
     }

@@ -92,6 +92,8 @@ impl Status {
             | EventKind::FaultTurned { .. }
             | EventKind::Measured { .. }
             | EventKind::Digest { .. }
+            | EventKind::Served(_)
+            | EventKind::Strangers { .. }
             | EventKind::Usage(_)
             | EventKind::RunFinished { .. } => {}
         }
