@@ -25,10 +25,12 @@ verdict: fail
 system:
   registry: 1
   nodes: 12
-  cohorts: [{ name: old, count: 4, bugs: [ack-before-commit] }]
+  cohorts: [{ name: old, count: 4, bugs: [ack-before-commit], labels: { version: '5.0' } }]
   mirrors: 6
   replicas: 5
   bugs: { registry: [ack-before-commit] }
+  record_life: 30s
+  spread: version
   limits: { memory: 64MiB, cpus: 0.5 }
 network: { latency: 10ms, jitter: 2ms, loss: 0.1%, bandwidth: 10mbit }
 workload:
@@ -102,6 +104,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("recovery: 5s", "recovery: soon"),
     ("spread: 3", "spread: 0.5"),
     ("spread: 3", "spraed: 3"),
+    ("labels: { version: '5.0' }", "labels: [version]"),
+    ("record_life: 30s", "record_life: 30"),
 ];
 
 static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {

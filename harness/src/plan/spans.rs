@@ -22,6 +22,9 @@ const SPAN_HOURS_MAX: u64 = 24;
 /// The same as a length of time.
 const SPAN_MAX: Span = Span(Duration::from_secs(SPAN_HOURS_MAX * 3600));
 
+/// The shortest life of a record.
+const RECORD_LIFE_MIN: Span = Span(Duration::from_secs(1));
+
 /// The longest that a link holds a packet back.
 const DELAY_MAX: Span = Span(Duration::from_micros(LATENCY_US_MAX));
 
@@ -32,6 +35,7 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
         ("settle", Some(plan.settle)),
         ("workload.deadline", Some(plan.workload.deadline)),
         ("expect.recovery", plan.expect.recovery),
+        ("system.record_life", plan.system.record_life),
     ];
     let mut problems: Vec<Problem> = all
         .into_iter()
@@ -45,6 +49,7 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
             help,
         ));
     }
+    problems.extend(too_short_lived(plan.system.record_life));
     problems.extend(network(&plan.network));
     problems.extend(latency_bounds(&plan.expect.latency));
     problems
@@ -55,6 +60,18 @@ pub fn too_long(path: Path, span: Option<Span>) -> Option<Problem> {
     let span = span.filter(|span| *span > SPAN_MAX)?;
     let help = format!("no time in a plan may be longer than {SPAN_HOURS_MAX}h");
     Some(Problem::error(path, format!("{span} is too long"), help))
+}
+
+/// The problem with records that expire before they could be renewed.
+fn too_short_lived(life: Option<Span>) -> Option<Problem> {
+    let life = life.filter(|life| *life < RECORD_LIFE_MIN)?;
+    let message = format!("records that live for {life} expire before they can be renewed");
+    let help = format!("give them at least {RECORD_LIFE_MIN}, like `record_life: 30s`");
+    Some(Problem::error(
+        Path::from("system.record_life"),
+        message,
+        help,
+    ))
 }
 
 /// The problem with a step that lasts for so long that the timeline is beyond the limit, although

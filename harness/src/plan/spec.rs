@@ -92,6 +92,13 @@ pub struct System {
     /// Bugs planted from the start: group or host name to bug names.
     #[serde(default)]
     pub bugs: BTreeMap<String, Vec<String>>,
+    /// How long a record holds unless its owner renews it; the system's own default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_life: Option<Span>,
+    /// The label by whose values mirrors are spread, for example `version`: as few of them as can
+    /// be have the same one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<String>,
     /// What each host may use of the machine; needs `--runtime docker`.
     #[serde(default)]
     pub limits: Limits,
@@ -109,6 +116,10 @@ pub struct Cohort {
     /// Bugs planted in each of them.
     #[serde(default)]
     pub bugs: Vec<String>,
+    /// What each of them says of itself, for example `version: "5.0"`, in addition to the label
+    /// `cohort`, which is the cohort's name unless it is given here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// Whether they are there from the start, or are started by the fault `join`.
     #[serde(default)]
     pub starts: Starts,

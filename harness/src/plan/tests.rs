@@ -1,5 +1,6 @@
 //! Whole plans from text to mistakes: what a person sees who wrote something wrong.
 
+mod labels;
 mod meaning;
 mod robust;
 mod spans;
@@ -270,7 +271,7 @@ fn an_override_is_applied_before_decoding_and_its_mistakes_are_shown_in_it() {
        :        ^^^^^^
        `----
       help: did you mean `mirrors`, which this map has already? valid here: `registry`, `nodes`,
-            `cohorts`, `mirrors`, `replicas`, `bugs`, `limits`
+            `cohorts`, `mirrors`, `replicas`, `bugs`, `record_life`, `spread`, `limits`
 
       x `timeline` is a list of 2: it has no item `7`
        ,-[--set timeline.7.at=1s:1:10]

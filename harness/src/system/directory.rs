@@ -14,13 +14,22 @@ use thiserror::Error;
 
 use super::{DISK, Launch, SOCKET, System};
 use crate::host::{HostId, Inventory};
-use crate::plan;
+use crate::plan::{self, Span};
 
 /// Port of the registry's HTTP interface on the fabric.
 const HTTP_PORT: u16 = 8080;
 
 /// Port of the peer-to-peer protocol on the fabric.
 const PEER_PORT: u16 = 4001;
+
+/// The label that says which cohort a node is of.
+pub const COHORT_LABEL: &str = "cohort";
+
+/// The most labels of a node.
+pub const LABELS_MAX: usize = 16;
+
+/// The longest label, and the longest value of one, bytes.
+pub const LABEL_BYTES_MAX: usize = 64;
 
 /// The system could not be set up.
 #[derive(Debug, Error)]
@@ -132,7 +141,7 @@ impl Directory {
 
     fn registry_arguments(&self) -> Vec<String> {
         let address = self.address(self.registry);
-        vec![
+        let mut arguments = vec![
             "registry".into(),
             "run".into(),
             "--listen".into(),
@@ -143,11 +152,15 @@ impl Directory {
             self.settings.mirrors.to_string(),
             "--replicas".into(),
             self.settings.replicas.to_string(),
-        ]
+        ];
+        if let Some(label) = &self.settings.spread {
+            arguments.extend(["--spread".to_owned(), label.clone()]);
+        }
+        arguments
     }
 
     fn node_arguments(&self, host: HostIndex) -> Vec<String> {
-        vec![
+        let mut arguments = vec![
             "node".into(),
             "--listen".into(),
             format!("{}:{PEER_PORT}", self.address(host)),
@@ -155,7 +168,28 @@ impl Directory {
             format!("http://{}:{HTTP_PORT}", self.address(self.registry)),
             "--registry-key".into(),
             self.registry_key.clone(),
-        ]
+        ];
+        if let Some(life) = self.settings.record_life {
+            arguments.extend(["--record-life".to_owned(), written(life)]);
+        }
+        for (label, value) in self.labels(host) {
+            arguments.extend(["--label".to_owned(), format!("{label}={value}")]);
+        }
+        arguments
+    }
+
+    /// What a host says of itself: its cohort's labels, and its cohort.
+    fn labels(&self, host: HostIndex) -> BTreeMap<String, String> {
+        let groups = &self.inventory.get(host).groups;
+        let cohorts = self.settings.cohorts.iter();
+        let own = cohorts.filter(|cohort| groups.contains(&cohort.name));
+        own.flat_map(|cohort| {
+            let name = (COHORT_LABEL.to_owned(), cohort.name.clone());
+            let given = cohort.labels.clone();
+            // What is given comes last, and so wins.
+            std::iter::once(name).chain(given)
+        })
+        .collect()
     }
 }
 
@@ -196,6 +230,15 @@ impl System for Directory {
     }
 }
 
+/// A length of time as the programs read it: whole seconds, or else milliseconds.
+fn written(span: Span) -> String {
+    let millis = span.0.as_millis();
+    match millis % 1000 {
+        0 => format!("{}s", millis / 1000),
+        _ => format!("{millis}ms"),
+    }
+}
+
 /// Keeps the first of several equal flags.
 fn dedup_flag(arguments: &mut Vec<String>, flag: &str) {
     let mut seen = false;
@@ -229,4 +272,56 @@ fn make_registry_key(
             String::from_utf8_lossy(&output.stderr).trim()
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{inventory, load_str};
+
+    /// The arguments of each host, joined.
+    fn launched(system: &str) -> Vec<String> {
+        let text = format!(
+            "name: x\nquestion: y\nsystem: {system}\nworkload: {{rates: {{resolve: 1/s}}}}\n"
+        );
+        let plan = load_str("plan.yaml", &text, &[]).expect("valid").plan;
+        let hosts = inventory(&plan);
+        let directory = Directory::new("harness".into(), hosts.clone(), plan.system);
+        let joined = |host| {
+            let arguments = directory.launch(host).arguments;
+            let texts: Vec<_> = arguments.iter().map(|one| one.to_string_lossy()).collect();
+            texts.join(" ")
+        };
+        hosts.indexes().map(joined).collect()
+    }
+
+    #[test]
+    fn what_a_plan_does_not_say_is_left_to_the_programs() {
+        for arguments in launched("{nodes: 1, mirrors: 0}") {
+            for option in ["--record-life", "--label", "--spread"] {
+                assert!(!arguments.contains(option), "{arguments}");
+            }
+        }
+    }
+
+    #[test]
+    fn nodes_are_told_their_labels_and_the_life_of_records() {
+        let cohorts = "[{name: old, count: 1, labels: {version: '5.0'}}, {name: new, count: 1}]";
+        let keys = "mirrors: 0, record_life: 30s, spread: version";
+        let [registry, node, old, new] =
+            &launched(&format!("{{nodes: 1, cohorts: {cohorts}, {keys}}}"))[..]
+        else {
+            panic!("four hosts");
+        };
+        assert!(registry.contains("--spread version"), "{registry}");
+        assert!(node.contains("--record-life 30s"), "{node}");
+        assert!(!node.contains("--label"), "{node}");
+        assert!(
+            old.contains("--label cohort=old --label version=5.0"),
+            "{old}"
+        );
+        assert!(new.contains("--label cohort=new"), "{new}");
+        let short = launched("{nodes: 1, mirrors: 0, record_life: 1500ms}");
+        assert!(short[1].contains("--record-life 1500ms"), "{short:?}");
+    }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use thiserror::Error;
 
-pub use directory::{BUGS, Directory, SystemError};
+pub use directory::{BUGS, COHORT_LABEL, Directory, LABEL_BYTES_MAX, LABELS_MAX, SystemError};
 pub use http::HttpClient;
 
 use fabric::HostIndex;
