@@ -374,7 +374,10 @@ fn plans_are_listed_with_their_questions_and_broken_ones_are_named() {
     let desk = Desk::new();
     desk.write(
         "control.yaml",
-        &SMALL.replace("name: small", "name: control\nverdict: fail"),
+        &SMALL.replace(
+            "name: small",
+            "name: control\nverdict: fail\ncontrol: availability",
+        ),
     );
     desk.write("broken.yaml", FIVE_MISTAKES);
     insta::assert_snapshot!("plans", desk.transcript(&["plans", "."]));

@@ -22,6 +22,7 @@ question: Does the schema know every key?
 tags: [a, b]
 seed: 18446744073709551615
 verdict: fail
+control: recovery
 system:
   registry: 1
   nodes: 12
@@ -104,6 +105,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("recovery: 5s", "recovery: soon"),
     ("spread: 3", "spread: 0.5"),
     ("spread: 3", "spraed: 3"),
+    ("control: recovery", "control: 3"),
     ("labels: { version: '5.0' }", "labels: [version]"),
     ("record_life: 30s", "record_life: 30"),
 ];
@@ -200,6 +202,28 @@ fn every_plan_of_one_fault_fits_the_schema_and_has_no_warnings() {
             .expect("the harness starts");
         let said = String::from_utf8_lossy(&said.stderr).into_owned();
         assert!(!said.contains("warning"), "{said}");
+        plans += 1;
+    }
+    assert!(plans >= 8, "{plans}");
+}
+
+#[test]
+fn every_control_fits_the_schema_has_no_warnings_and_is_named_after_its_file() {
+    let mut plans = 0;
+    for entry in std::fs::read_dir(folder().join("controls")).expect("plans are shipped") {
+        let path = entry.expect("readable").path();
+        let text = std::fs::read_to_string(&path).expect("readable");
+        assert!(
+            text.starts_with(&SCHEMA_LINE.replace('=', "=../")),
+            "{path:?}"
+        );
+        assert_eq!(complaints(&text), [""; 0], "{path:?}");
+        let loaded = plan::load(&path, &[]).expect("it has no mistakes");
+        let warnings: Vec<_> = loaded.warnings.iter().map(|one| &one.message).collect();
+        assert!(warnings.is_empty(), "{path:?}: {warnings:?}");
+        let stem = path.file_stem().expect("a name").to_string_lossy();
+        assert_eq!(loaded.plan.name, format!("control-{stem}"));
+        assert!(loaded.plan.control.is_some(), "{path:?}: no `control`");
         plans += 1;
     }
     assert!(plans >= 8, "{plans}");

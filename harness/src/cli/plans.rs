@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::output::{plainly, say, show};
 use crate::exit::Exit;
-use crate::plan::{self, LoadedPlan, Span};
+use crate::plan::{self, LoadedPlan, Plan, Span};
 use crate::report::words;
 use crate::schedule;
 
@@ -110,7 +110,11 @@ fn table(entries: &[Entry]) -> String {
         Ok(loaded) => line(
             file,
             words::verdict(loaded.plan.verdict),
-            &one_line(&loaded.plan.question),
+            &format!(
+                "{}{}",
+                one_line(&loaded.plan.question),
+                control(&loaded.plan)
+            ),
         ),
         Err(0) => line(file, words::NONE, "(it cannot be read)"),
         Err(mistakes) => {
@@ -170,13 +174,21 @@ fn row(file: &str, loaded: &LoadedPlan) -> String {
     let cells = [
         format!("[{}]({file})", plan.name),
         one_line(&plan.question).replace('|', r"\|"),
-        words::verdict(plan.verdict).to_owned(),
+        format!("{}{}", words::verdict(plan.verdict), control(plan)),
         plan.tags.join(", ").replace('|', r"\|"),
         schedule.hosts.len().to_string(),
         Span(Duration::from_micros(schedule.timeline_us)).to_string(),
         faults.join(", "),
     ];
     format!("| {} |\n", cells.join(" | "))
+}
+
+/// Which checker must fail, when that is what the plan is for.
+fn control(plan: &Plan) -> String {
+    match &plan.control {
+        Some(checker) => format!(" (control of {checker})"),
+        None => String::new(),
+    }
 }
 
 fn one_line(text: &str) -> String {

@@ -1,6 +1,6 @@
 //! What a plan means, key by key: names, the system, the network, the workload.
 //!
-//! The timeline, the lengths of time, expectations and labels have files of their own.
+//! The timeline, the lengths of time, expectations, labels and controls have files of their own.
 //! Nothing here knows of lines and columns, and nothing stops at the first problem.
 
 use super::inventory::{self, GROUPS, MIRRORS};
@@ -10,7 +10,7 @@ use super::path::Path;
 use super::problem::Problem;
 use super::spec::{Cohort, Plan, Popularity, Starts, System, Workload};
 use super::whom::unknown_bug;
-use super::{aim, expectations, labels, spans, timeline};
+use super::{aim, control, expectations, labels, spans, timeline};
 
 /// The most nodes of a plan, cohorts included.
 pub const NODES_MAX: u32 = 1_000;
@@ -36,6 +36,7 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
         spans::check(plan),
         expectations::check(plan),
         labels::check(&plan.system),
+        control::check(plan),
         timeline::check(plan),
     ]
     .concat()

@@ -6,7 +6,7 @@
 //! `locate` reads the text into a `tree` whose keys and values know their place, `set` overrides
 //! parts of it, `decode` makes it a [`Plan`] and mends what does not fit so that it can go on,
 //! `check` judges what the plan means, with a file for each part of it: `form`, `timeline`,
-//! `spans`, `whom`, `aim`, `labels`, `expectations`. Only the tree knows lines.
+//! `spans`, `whom`, `aim`, `labels`, `expectations`, `control`. Only the tree knows lines.
 //! `placed` lays the timeline out: groups opened, repetitions written out.
 
 mod limits;
@@ -35,6 +35,7 @@ mod decode;
 
 mod aim;
 mod check;
+mod control;
 mod expectations;
 mod form;
 mod labels;

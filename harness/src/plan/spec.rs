@@ -36,6 +36,10 @@ pub struct Plan {
     /// The verdict that this plan is documented to have. It does not change the exit code.
     #[serde(default)]
     pub verdict: Verdict,
+    /// The checker that must fail: this plan is a negative control, made for that. It needs
+    /// `verdict: fail`, and does not change the exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<String>,
     /// The system under test.
     pub system: System,
     /// The network before any fault.

@@ -5,10 +5,9 @@
 //! with a visible line; `HARNESS_REQUIRE_LOCAL=1` turns that into a failure.
 
 mod bed;
+mod whole_run;
 
 mod outage;
-
-mod controls;
 
 mod aims;
 mod faults;
@@ -47,7 +46,7 @@ fn run_one_at_a_time(mut arguments: Arguments) -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn()); 11] = [
+    let tests: [(&str, fn()); 7] = [
         (
             "names_registered_during_the_outage_resolve_everywhere_and_are_certified_after_it",
             outage::names_registered_during_the_outage,
@@ -71,22 +70,6 @@ fn trials() -> Vec<Trial> {
         (
             "every_step_starts_when_the_plan_says",
             aims::every_start_is_as_the_plan_says,
-        ),
-        (
-            "a_registry_that_acks_before_commit_loses_writes",
-            controls::ack_before_commit,
-        ),
-        (
-            "a_registry_that_commits_first_loses_nothing",
-            controls::commit_before_ack,
-        ),
-        (
-            "mirrors_that_skip_the_sequence_check_roll_back",
-            controls::skip_sequence_check,
-        ),
-        (
-            "mirrors_that_check_the_sequence_do_not_roll_back",
-            controls::check_sequence,
         ),
         (
             "within_tolerance_everything_stays_available",

@@ -1,5 +1,5 @@
-//! Labels, lives of records and bounds of load: each check is shown a plan on which it must speak,
-//! and where it points.
+//! Labels, lives of records, bounds of load and controls: each check is shown a plan on which it
+//! must speak, and where it points.
 
 use super::*;
 
@@ -80,5 +80,29 @@ fn a_spread_of_load_can_be_met_and_judged() {
     assert_eq!(
         spread("3", &alone),
         ["12:27 expect.load.spread: the load of mirrors is bounded, and there are none (warning)"]
+    );
+}
+
+#[test]
+fn a_control_names_a_checker_and_is_documented_to_fail() {
+    let control = |keys: &str| changed("name: small", &format!("name: small\n{keys}"));
+    assert_eq!(control("control: recovery\nverdict: fail"), [""; 0]);
+    assert_eq!(
+        control("control: recovery"),
+        ["2:10 control: a control is made to fail, and this one is documented to pass"]
+    );
+    assert_eq!(
+        control("control: recovry\nverdict: fail"),
+        ["2:10 control: there is no checker `recovry`"]
+    );
+    let text = SMALL.replace(
+        "name: small",
+        "name: small\ncontrol: recovry\nverdict: fail",
+    );
+    let error = plan(&text, &[]).expect_err("no such checker");
+    let help = error.mistakes()[0].help.clone().unwrap_or_default();
+    assert!(
+        help.starts_with("did you mean `recovery`? there are availability"),
+        "{help}"
     );
 }
