@@ -13,10 +13,6 @@ const WITHOUT_CONTROL: &[(&str, &str)] = &[
         "duplicate-replies",
         "a write that is handled twice changes nothing that a client could see",
     ),
-    (
-        "skip-signature-check",
-        "it takes a peer that forges records",
-    ),
     ("join-any-protocol", "it takes a peer of another system"),
 ];
 
@@ -99,7 +95,8 @@ impl Control {
         let system = &self.plan.system;
         let of_groups = system.bugs.values().flatten().cloned();
         let of_cohorts = system.cohorts.iter().flat_map(|one| one.bugs.clone());
-        let mut bugs: Vec<String> = of_groups.chain(of_cohorts).collect();
+        let name = |bug: String| bug.split('=').next().unwrap_or_default().to_owned();
+        let mut bugs: Vec<String> = of_groups.chain(of_cohorts).map(name).collect();
         of_steps(&self.plan.timeline, &mut bugs);
         bugs
     }
