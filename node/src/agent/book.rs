@@ -18,7 +18,7 @@ pub const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS rosters (epoch INTEGER PRIMARY KEY, roster BLOB NOT NULL);";
 
 /// How many rosters are remembered.
-const ROSTERS_MAX: usize = 8;
+const ROSTERS_MAX: usize = 16;
 
 /// The verified rosters of a process; clones of the view are cheap.
 #[derive(Debug)]

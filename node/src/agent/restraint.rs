@@ -20,6 +20,8 @@ const RETRIES_PER_SECOND: f64 = 5.0;
 const RETRIES_SAVED_MAX: f64 = 50.0;
 /// The book's K: a registry that accepts half of what is sent is sent everything.
 const ACCEPTS_FACTOR: f64 = 2.0;
+/// With fewer requests than this nothing is known.
+const REQUESTS_MIN: f64 = 10.0;
 /// The time over which requests are forgotten; the book counts two minutes.
 const THROTTLE_DECAY: Duration = Duration::from_secs(60);
 
@@ -106,7 +108,7 @@ impl Throttle {
         counts.forget(now);
         let surplus = counts.requests - ACCEPTS_FACTOR * counts.accepts;
         counts.requests += 1.0;
-        drawn >= surplus / counts.requests
+        counts.requests <= REQUESTS_MIN || drawn >= surplus / counts.requests
     }
 
     /// The last request was not answered "busy".

@@ -89,7 +89,8 @@ impl Agent {
         self.retries.pay(now) || self.bugs.on(Bug::RetryWithoutBackoff)
     }
 
-    /// How many of a group have to hold a write. The planted bug `quorum-of-one` is content with one.
+    /// How many of a group have to hold a write. The planted bug `quorum-of-one` is content with
+    /// one.
     #[must_use]
     pub fn majority_of(&self, members: usize) -> usize {
         if members > 1 && self.bugs.bites(Bug::QuorumOfOne) {

@@ -63,8 +63,8 @@ pub enum Bug {
     /// A mirror compares its copies with nobody's, as a store does whose anti-entropy was switched
     /// off because it cost too much.
     SkipRepair,
-    /// Brings nothing to the registry when that is back: neither what was granted meanwhile nor what
-    /// was changed, as a client does that counts on somebody else to do it.
+    /// Brings nothing to the registry when that is back: neither what was granted meanwhile nor
+    /// what was changed, as a client does that counts on somebody else to do it.
     SkipSettlement,
 }
 

@@ -103,7 +103,11 @@ fn may_change(roster: &Roster, candidates: &[Candidate], rules: Rules) -> bool {
 fn change(roster: &Roster, candidates: &[Candidate], rules: Rules) -> Option<Vec<Mirror>> {
     let find = |key: &PublicKey| candidates.iter().find(|candidate| candidate.key == *key);
     let mut mirrors = roster.mirrors.clone();
-    let mut changed = roster.replicas != rules.replicas || mirrors.len() > rules.mirrors;
+    // The group before is asked, too, until the mirrors have settled; then nobody waits for those
+    // of it that are gone.
+    let mut changed = roster.replicas != rules.replicas
+        || mirrors.len() > rules.mirrors
+        || asks_who_is_gone(roster);
     mirrors.truncate(rules.mirrors);
     for mirror in &mut mirrors {
         // A mirror that moved is told to everyone; its score alone is no reason for a new roster.
@@ -150,6 +154,12 @@ fn change(roster: &Roster, candidates: &[Candidate], rules: Rules) -> Option<Vec
         changed |= replace(&mut mirrors, seat, &waiting, better);
     }
     changed.then_some(mirrors)
+}
+
+/// True if the epoch before had other mirrors.
+fn asks_who_is_gone(roster: &Roster) -> bool {
+    let before = &roster.previous;
+    !before.is_empty() && before.iter().any(|mirror| !roster.has(&mirror.key))
 }
 
 /// True if another peer that is up has the address of this one: it lost its disk, and with it its
@@ -359,6 +369,19 @@ mod tests {
             ..RULES
         };
         assert!(next(Some(&sitting), &peers, later).is_some());
+    }
+
+    #[test]
+    fn once_the_mirrors_have_settled_the_epoch_before_is_asked_no_more() {
+        let peers: Vec<_> = (1..=3).map(candidate).collect();
+        let mut sitting = roster(&[1, 2, 3]);
+        sitting.previous = roster(&[1, 2, 9]).mirrors;
+        assert_eq!(
+            keys(next(Some(&sitting), &peers, RULES)),
+            Some(vec![1, 2, 3])
+        );
+        sitting.previous.clone_from(&sitting.mirrors);
+        assert_eq!(next(Some(&sitting), &peers, RULES), None);
     }
 
     #[test]

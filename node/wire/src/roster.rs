@@ -1,10 +1,10 @@
 //! Rosters: which nodes are mirrors, signed by the registry, and which of them hold a name.
 //!
 //! The *replica group* of a name is the k mirrors closest to SHA-256(name) in Kademlia's XOR
-//! metric, a mirror standing at SHA-256 of its key, of which as many as can be help to spread the
-//! group over labels: no label has more than its fair share of the seats as long as others can take
-//! them, so that one bad release cannot take all replicas. A roster also carries the list before it, so
-//! that a reader can ask both groups, and judge provisional grants of the epoch before.
+//! metric, a mirror standing at SHA-256 of its key. It is spread over the mirrors' labels: no label
+//! has more than its fair share of the seats as long as others can take them, so that one bad
+//! release cannot take all replicas. A roster also carries the list before it, so that a reader can
+//! ask both groups, and judge provisional grants of the epoch before.
 
 use crate::{
     clock::UnixMs,
