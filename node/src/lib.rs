@@ -26,5 +26,6 @@ pub mod disk;
 pub mod identity;
 pub mod ledger;
 pub mod meta;
+mod slow_start;
 
 pub use process::{run_node, run_registry};

@@ -18,8 +18,6 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tracing::{info, warn};
 use wire::message::{Request, Response};
 
-/// The file of the store.
-const STORE: &str = "node.sqlite";
 /// Read repairs at the same time.
 const REPAIRS: usize = 16;
 /// Provisional grants stored in the background at the same time.
@@ -59,14 +57,13 @@ pub enum BootError {
 /// # Errors
 /// [`BootError`].
 pub async fn serve(args: NodeArgs) -> Result<(), BootError> {
-    let restarted = args.dir.join(STORE).exists();
     let (agent, inbound) = assemble(&args).await?;
     info!(id = %agent.id, epoch = %agent.book.view().epoch(), "node starts");
     tokio::spawn(follow_rosters(agent.clone()));
     tokio::spawn(mirror::attend(agent.clone(), inbound));
     tokio::spawn(mirror::repair::run(agent.clone()));
     tokio::spawn(mirror::settle::run(agent.clone()));
-    if restarted {
+    if agent.door.was_restarted() {
         tokio::spawn(mirror::slow_start(agent.clone()));
     }
     tokio::spawn(heartbeat::run(agent.clone()));
@@ -84,7 +81,7 @@ async fn assemble(args: &NodeArgs) -> Result<(Arc<Agent>, mpsc::Receiver<Inbound
     };
     let key = identity::load_or_create(&args.dir).map_err(folder)?;
     let bugs = Bugs::new(args.enable_bugs, &args.bugs, key.public());
-    let store = args.dir.join(STORE);
+    let store = args.dir.join("node.sqlite");
     let door = Door::new(bugs.clone(), store.exists());
     let schema = [
         ledger::SCHEMA,

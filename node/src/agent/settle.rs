@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use wire::{
-    Certificate, Grant, Signed,
+    Certificate, Grant, Signed, UnixMs,
     registry_call::{RESTORE, SETTLE, SettleAnswer, SettleCall, UPDATE, UpdateAnswer},
 };
 
@@ -74,15 +74,15 @@ async fn deliver_all(agent: &Arc<Agent>) -> Result<bool, DiskError> {
         due.retain(|owned| owned.entry().is_some() && owned.expires_before(renew_before));
     }
     let done = stream::iter(due)
-        .map(|owned| deliver(agent, owned))
+        .map(|owned| deliver(agent, owned, renew_before))
         .buffer_unordered(PARALLEL)
         .fold(true, |all, done| async move { all && done })
         .await;
     Ok(done)
 }
 
-async fn deliver(agent: &Arc<Agent>, owned: Owned) -> bool {
-    let expiring = owned.expires_before(now().plus(agent.record_life / 2));
+async fn deliver(agent: &Arc<Agent>, owned: Owned, renew_before: UnixMs) -> bool {
+    let expiring = owned.expires_before(renew_before);
     // It went away again: do not let every call find that out by a time-out.
     if !agent.registry.is_healthy() && !expiring {
         return false;

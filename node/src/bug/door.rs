@@ -34,6 +34,12 @@ impl Door {
         }
     }
 
+    /// True if the process found its store at its start.
+    #[must_use]
+    pub fn was_restarted(&self) -> bool {
+        self.restarted
+    }
+
     /// True if a request is not taken because the process was restarted a moment ago.
     #[must_use]
     pub fn is_closed(&self, now: Instant) -> bool {

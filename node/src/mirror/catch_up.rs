@@ -8,13 +8,11 @@
 //!
 //! The mirrors of the first roster have nothing to catch up with.
 
-use super::shelf;
-use crate::{
-    agent::Agent,
-    disk::DiskError,
-    meta,
-    net::{AskError, Contact},
+use super::{
+    offer::{ASK, ExchangeError},
+    shelf,
 };
+use crate::{agent::Agent, disk::DiskError, meta, net::Contact};
 use rusqlite::Connection;
 use std::{
     collections::BTreeSet,
@@ -22,7 +20,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 use tracing::{info, warn};
 use wire::{
@@ -31,8 +28,6 @@ use wire::{
     roster::majority_of,
 };
 
-/// One question.
-const ASK: Duration = Duration::from_secs(2);
 /// Pages of one neighbour in one round; more wait for the next.
 const PAGES_MAX: usize = 64;
 /// The key of the fact that this store remembers what it promised.
@@ -123,12 +118,12 @@ pub async fn begin(agent: &Agent, roster: &Roster) {
 /// A neighbour was found equal: takes over what it promised.
 ///
 /// # Errors
-/// [`CatchUpError`]; the next round asks again.
+/// [`ExchangeError`]; the next round asks again.
 pub async fn from_neighbour(
     agent: &Arc<Agent>,
     neighbour: &Contact,
     others: usize,
-) -> Result<(), CatchUpError> {
+) -> Result<(), ExchangeError> {
     let mut after: Option<Name> = None;
     for _ in 0..PAGES_MAX {
         let request = Request::Promises(after.clone());
@@ -155,17 +150,6 @@ pub async fn from_registry(agent: &Agent) {
     if !agent.mirror.catch_up.is_done() {
         write(agent, true).await;
     }
-}
-
-/// Why it is not over yet.
-#[derive(Debug, thiserror::Error)]
-pub enum CatchUpError {
-    /// A neighbour did not answer.
-    #[error(transparent)]
-    Ask(#[from] AskError),
-    /// The store failed.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
 }
 
 /// Commits to whom the neighbour did, if that is proved and the name is ours to hold.

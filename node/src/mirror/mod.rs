@@ -9,6 +9,7 @@ pub mod shelf;
 
 pub mod catch_up;
 pub mod index;
+pub mod offer;
 pub mod repair;
 
 pub mod settle;

@@ -8,6 +8,7 @@
 use super::{
     catch_up,
     index::{self, Index},
+    offer::{ASK, ExchangeError, offer},
 };
 use crate::{
     agent::Agent,
@@ -15,15 +16,13 @@ use crate::{
     bug::Bug,
     disk::DiskError,
     ledger,
-    net::{AskError, Contact},
+    net::Contact,
 };
-use futures::{StreamExt, stream};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 use wire::{
     Name, Version,
-    limits::OFFER_NAMES_MAX,
     message::{Request, Response},
 };
 
@@ -37,21 +36,6 @@ const SPREAD: Duration = Duration::from_millis(500);
 const AFTER_CHANGE: Duration = Duration::from_secs(2);
 /// After a difference, the next round comes about this soon.
 const AGAIN: Duration = Duration::from_millis(500);
-/// One question.
-const ASK: Duration = Duration::from_secs(2);
-/// Entries sent to one neighbour at the same time.
-const PARALLEL: usize = 8;
-
-/// Why a comparison was not finished.
-#[derive(Debug, thiserror::Error)]
-enum RepairError {
-    #[error(transparent)]
-    Ask(#[from] AskError),
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    #[error("the neighbour answered {0}")]
-    Answer(&'static str),
-}
 
 /// What a round found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,17 +95,17 @@ async fn round(agent: &Arc<Agent>) -> Result<Found, DiskError> {
     let index = index::current(agent).await?;
     let connected = agent.net.connected();
     let mut found = Found::Equal;
-    let others = view.mirrors_but(&agent.id);
+    let (sits, others) = (roster.has(&agent.id), view.mirrors_but(&agent.id));
     for neighbour in &others {
         if !connected.contains(&neighbour.key) {
             continue;
         }
-        let result = if roster.has(&agent.id) {
+        let result = if sits {
             compare(agent, &index, neighbour).await
         } else {
             hand_over(agent, &index, neighbour).await
         };
-        if matches!(result, Ok(true)) && roster.has(&agent.id) && !agent.mirror.has_caught_up() {
+        if matches!(result, Ok(true)) && sits && !agent.mirror.has_caught_up() {
             let caught_up = catch_up::from_neighbour(agent, neighbour, others.len()).await;
             if let Err(error) = caught_up {
                 debug!(%error, peer = ?neighbour.key, "cannot catch up");
@@ -137,7 +121,7 @@ async fn round(agent: &Arc<Agent>) -> Result<Found, DiskError> {
             }
         });
     }
-    if roster.has(&agent.id) && connected.contains(&view.registry()) {
+    if sits && connected.contains(&view.registry()) {
         let registry = Contact::new(view.registry(), &roster.registry_addresses);
         let versions = index.certified(&agent.id);
         match offer_unless_same(agent, &registry, versions).await {
@@ -162,22 +146,18 @@ async fn compare(
     agent: &Arc<Agent>,
     index: &Index,
     neighbour: &Contact,
-) -> Result<bool, RepairError> {
+) -> Result<bool, ExchangeError> {
     let summary = Request::Summary(index.summary(&agent.id, &neighbour.key));
     let Response::Differs(bits) = agent.net.ask(neighbour.clone(), summary, ASK).await? else {
-        return Err(RepairError::Answer("something else to a summary"));
+        return Err(ExchangeError::Answer("something else to a summary"));
     };
     if bits == 0 {
         agent.mirror.found_equal(neighbour.key, index.changes);
         return Ok(true);
     }
     agent.mirror.found_different(neighbour.key);
-    offer(
-        agent,
-        neighbour,
-        &index.versions(&agent.id, &neighbour.key, bits),
-    )
-    .await?;
+    let versions = index.versions(&agent.id, &neighbour.key, bits);
+    offer(&agent.net, &agent.disk, neighbour, &versions).await?;
     Ok(false)
 }
 
@@ -186,10 +166,10 @@ async fn hand_over(
     agent: &Arc<Agent>,
     index: &Index,
     neighbour: &Contact,
-) -> Result<bool, RepairError> {
-    offer(agent, neighbour, &index.handover(&neighbour.key))
-        .await
-        .map(|sent| sent == 0)
+) -> Result<bool, ExchangeError> {
+    let versions = index.handover(&neighbour.key);
+    let sent = offer(&agent.net, &agent.disk, neighbour, &versions).await?;
+    Ok(sent == 0)
 }
 
 /// The registry holds more than we do, so it compares by the names that we send. Returns true if it
@@ -198,7 +178,7 @@ async fn offer_unless_same(
     agent: &Arc<Agent>,
     registry: &Contact,
     versions: Vec<(Name, Version)>,
-) -> Result<bool, RepairError> {
+) -> Result<bool, ExchangeError> {
     let lines = versions.iter().map(|(name, version)| {
         index::place(&ledger::Line {
             name: name.clone(),
@@ -217,44 +197,9 @@ async fn offer_unless_same(
                 bits >> index::place(&line).0 & 1 == 1
             };
             let versions: Vec<_> = versions.into_iter().filter(differing).collect();
-            offer(agent, registry, &versions).await.map(|_| false)
+            offer(&agent.net, &agent.disk, registry, &versions).await?;
+            Ok(false)
         }
-        _ => Err(RepairError::Answer("something else to a summary")),
-    }
-}
-
-/// Offers versions and sends what is wanted; returns how many were sent.
-async fn offer(
-    agent: &Arc<Agent>,
-    peer: &Contact,
-    versions: &[(Name, Version)],
-) -> Result<usize, RepairError> {
-    let mut sent = 0;
-    for page in versions.chunks(OFFER_NAMES_MAX) {
-        let offer = Request::Offer(page.to_vec());
-        let Response::Wanted(names) = agent.net.ask(peer.clone(), offer, ASK).await? else {
-            return Err(RepairError::Answer("something else to an offer"));
-        };
-        sent += names.len();
-        stream::iter(names)
-            .map(|name| send(agent, peer, name))
-            .buffer_unordered(PARALLEL)
-            .for_each(|()| async {})
-            .await;
-    }
-    Ok(sent)
-}
-
-async fn send(agent: &Arc<Agent>, peer: &Contact, name: Name) {
-    let held = agent
-        .disk
-        .read(move |connection| ledger::get(connection, &name))
-        .await;
-    if let Ok(Some(entry)) = held {
-        // Whatever goes wrong here is seen as a difference in the next round.
-        let _ = agent
-            .net
-            .ask(peer.clone(), Request::Store(Box::new(entry)), ASK)
-            .await;
+        _ => Err(ExchangeError::Answer("something else to a summary")),
     }
 }

@@ -94,9 +94,6 @@ async fn claim_name(
     claim: Signed<Claim>,
     same_epoch: bool,
 ) -> Result<Response, DiskError> {
-    if !agent.mirror.has_caught_up() {
-        return Ok(Response::Refused(Refusal::CatchingUp));
-    }
     if let Err(refusal) = admissible(agent, &claim, same_epoch) {
         return Ok(Response::Refused(refusal));
     }
@@ -136,9 +133,6 @@ async fn commit_name(
     record: Signed<Record>,
     same_epoch: bool,
 ) -> Result<Response, DiskError> {
-    if !agent.mirror.has_caught_up() {
-        return Ok(Response::Refused(Refusal::CatchingUp));
-    }
     if let Err(refusal) = admissible(agent, &claim, same_epoch) {
         return Ok(Response::Refused(refusal));
     }
@@ -151,11 +145,10 @@ async fn commit_name(
         return Ok(Response::Denied(denial));
     }
     let owner = claim.body.owner;
-    if agent.bugs.bites(Bug::ForgetWrites) || agent.bugs.bites(Bug::CommitToAnyone) {
-        let epoch = agent.book.view().epoch();
-        return Ok(Response::Committed(claim.commit(epoch, &agent.key)));
-    }
     let commit = claim.commit(agent.book.view().epoch(), &agent.key);
+    if agent.bugs.bites(Bug::ForgetWrites) || agent.bugs.bites(Bug::CommitToAnyone) {
+        return Ok(Response::Committed(commit));
+    }
     let commitment = Commitment {
         claim,
         commit: commit.clone(),
@@ -277,7 +270,7 @@ async fn promises(agent: &Arc<Agent>, after: Option<Name>) -> Result<Response, D
     }
     let page = agent
         .disk
-        .read(move |connection| shelf::promises(connection, after.as_ref(), PROMISES_MAX))
+        .read(move |connection| shelf::orphans(connection, after.as_ref(), PROMISES_MAX))
         .await?;
     Ok(Response::Promises(page))
 }
@@ -294,9 +287,12 @@ async fn summary(
     Ok(Response::Differs(differs))
 }
 
-/// A claim is considered if it is genuine, not from the future, made under our roster, and ours to
-/// decide.
+/// A claim is considered if we know what was promised before, and it is genuine, not from the
+/// future, made under our roster, and ours to decide.
 fn admissible(agent: &Agent, claim: &Signed<Claim>, same_epoch: bool) -> Result<(), Refusal> {
+    if !agent.mirror.has_caught_up() {
+        return Err(Refusal::CatchingUp);
+    }
     if !same_epoch {
         return Err(Refusal::OtherEpoch);
     }

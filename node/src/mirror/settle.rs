@@ -69,7 +69,7 @@ async fn settle_all(agent: &Arc<Agent>) -> Result<bool, DiskError> {
         .read(|connection| {
             Ok((
                 ledger::provisional(connection)?,
-                shelf::orphans(connection)?,
+                shelf::orphans(connection, None, usize::MAX)?,
             ))
         })
         .await?;

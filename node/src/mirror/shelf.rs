@@ -128,26 +128,12 @@ pub fn store(
     Ok(merged)
 }
 
-/// Commits without a grant here: their claimants may be gone, so this mirror submits them.
+/// Up to `count` commits without a grant here, in order of their names, after the given one: their
+/// claimants may be gone.
 ///
 /// # Errors
 /// Whatever SQLite says.
-pub fn orphans(connection: &Connection) -> rusqlite::Result<Vec<Commitment>> {
-    let mut query = connection.prepare_cached(
-        "SELECT commitment FROM commits WHERE name NOT IN (SELECT name FROM entries)",
-    )?;
-    let blobs = query.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
-    let decode = |blob: Vec<u8>| wire::decode(&blob, MESSAGE_BYTES_MAX).ok();
-    blobs
-        .filter_map(|blob| blob.map(decode).transpose())
-        .collect()
-}
-
-/// Up to `count` commits without a grant here, in order of their names, after the given one.
-///
-/// # Errors
-/// Whatever SQLite says.
-pub fn promises(
+pub fn orphans(
     connection: &Connection,
     after: Option<&Name>,
     count: usize,
@@ -243,7 +229,10 @@ mod tests {
         assert_eq!(held.commitment.as_ref(), Some(&one));
         let held = commit(&connection, two).expect("SQLite");
         assert_eq!(held.commitment.as_ref(), Some(&one), "the first one stays");
-        assert_eq!(orphans(&connection).expect("SQLite"), vec![one]);
+        assert_eq!(
+            orphans(&connection, None, usize::MAX).expect("SQLite"),
+            vec![one]
+        );
     }
 
     #[test]

@@ -1,29 +1,23 @@
 //! What the parts of a mirror share.
 
 use super::{catch_up::CatchUp, index::Index, leases::Leases, past::Past};
-use crate::agent::Agent;
+use crate::{agent::Agent, slow_start};
 use std::{
     collections::{BTreeSet, HashMap},
+    iter,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
-use tokio::{
-    sync::{Notify, Semaphore},
-    time::sleep,
-};
+use tokio::sync::{Notify, Semaphore};
 use wire::{Epoch, PublicKey};
 
 /// Requests handled at the same time; more wait in the overlay's queue, and then are shed.
 const HANDLERS: usize = 64;
 
-/// A restarted mirror begins with so many handlers: its caches are cold, and everybody who missed
-/// it comes back at once.
+/// A restarted mirror begins with so many handlers, and gets as many again with each step.
 const HANDLERS_AT_START: usize = 8;
-/// So often it gets as many again, until it has all.
-const SLOW_START_STEP: Duration = Duration::from_secs(1);
 
 /// The state of a node's mirror side; idle while no roster names it.
 #[derive(Debug)]
@@ -160,14 +154,8 @@ impl Mirror {
 /// Lets a restarted mirror take up its work step by step.
 pub async fn slow_start(agent: Arc<Agent>) {
     let mirror = &agent.mirror;
-    let places = mirror.handlers.forget_permits(HANDLERS - HANDLERS_AT_START);
-    mirror.places.store(HANDLERS - places, Ordering::Relaxed);
-    let mut missing = places;
-    while missing > 0 {
-        sleep(SLOW_START_STEP).await;
-        let more = missing.min(HANDLERS_AT_START);
-        mirror.handlers.add_permits(more);
-        missing -= more;
-        mirror.places.store(HANDLERS - missing, Ordering::Relaxed);
-    }
+    let tell = |places| mirror.places.store(places, Ordering::Relaxed);
+    let places = (HANDLERS_AT_START, HANDLERS);
+    let steps = iter::repeat(HANDLERS_AT_START);
+    slow_start::slow_start(&mirror.handlers, places, steps, tell).await;
 }

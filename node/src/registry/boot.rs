@@ -14,27 +14,19 @@ use crate::{
     identity, ledger, meta,
     net::{self, Inbound},
     server,
+    slow_start::slow_start,
 };
 use std::{
-    io,
+    io, iter,
     sync::{Arc, Mutex},
-    time::Duration,
 };
-use tokio::{
-    sync::{Notify, Semaphore, mpsc},
-    time::sleep,
-};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tracing::info;
 
 /// Calls handled at the same time; more are answered "busy".
 const CALLS: usize = 512;
-/// A registry that comes back begins with so many: everybody has waited for it.
+/// A registry that comes back begins with so many, and each step is twice the one before.
 const CALLS_AT_START: usize = 32;
-/// So often it takes twice as many, until it takes all.
-const RAMP_STEP: Duration = Duration::from_secs(1);
-
-/// The file of the store.
-const STORE: &str = "registry.sqlite";
 
 /// Why the registry did not start.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +55,8 @@ pub enum BootError {
 /// # Errors
 /// [`BootError`].
 pub async fn serve(args: RegistryRunArgs) -> Result<(), BootError> {
-    let restarted = args.dir.join(STORE).exists();
     let (registry, inbound) = assemble(&args).await?;
-    if restarted {
+    if registry.door.was_restarted() {
         tokio::spawn(ramp(registry.calls.clone()));
     }
     info!(id = %registry.id, epoch = %registry.book.view().epoch(), "registry starts");
@@ -80,15 +71,8 @@ pub async fn serve(args: RegistryRunArgs) -> Result<(), BootError> {
 
 /// Takes up the calls of a returned registry step by step; heartbeats are never held back.
 async fn ramp(calls: Arc<Semaphore>) {
-    let mut missing = calls.forget_permits(CALLS - CALLS_AT_START);
-    let mut step = CALLS_AT_START;
-    while missing > 0 {
-        sleep(RAMP_STEP).await;
-        let more = missing.min(step);
-        calls.add_permits(more);
-        missing -= more;
-        step *= 2;
-    }
+    let doubling = iter::successors(Some(CALLS_AT_START), |step| Some(step * 2));
+    slow_start(&calls, (CALLS_AT_START, CALLS), doubling, |_| {}).await;
 }
 
 async fn assemble(
@@ -100,7 +84,7 @@ async fn assemble(
     };
     let key = identity::load_or_create(&args.dir).map_err(folder)?;
     let bugs = Bugs::new(args.enable_bugs, &args.bugs, key.public());
-    let store = args.dir.join(STORE);
+    let store = args.dir.join("registry.sqlite");
     let door = Arc::new(Door::new(bugs.clone(), store.exists()));
     let schema = [ledger::SCHEMA, store::SCHEMA, book::SCHEMA, meta::SCHEMA].concat();
     let disk = Disk::open(&store, &schema, bugs.clone())?;

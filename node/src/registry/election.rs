@@ -90,12 +90,10 @@ fn first(candidates: &[Candidate], rules: Rules) -> Option<Vec<Mirror>> {
 /// A roster holds for a moment at least, and until all its mirrors that are up have settled.
 fn may_change(roster: &Roster, candidates: &[Candidate], rules: Rules) -> bool {
     let settled = || {
-        let sitting = candidates
+        let mut sitting = candidates
             .iter()
             .filter(|candidate| candidate.up && roster.has(&candidate.key));
-        sitting
-            .into_iter()
-            .all(|candidate| candidate.settled >= roster.epoch)
+        sitting.all(|candidate| candidate.settled >= roster.epoch)
     };
     rules.since_change >= SETTLE_PATIENCE || (rules.since_change >= CHANGE_INTERVAL && settled())
 }
@@ -158,8 +156,8 @@ fn change(roster: &Roster, candidates: &[Candidate], rules: Rules) -> Option<Vec
 
 /// True if the epoch before had other mirrors.
 fn asks_who_is_gone(roster: &Roster) -> bool {
-    let before = &roster.previous;
-    !before.is_empty() && before.iter().any(|mirror| !roster.has(&mirror.key))
+    let mut before = roster.previous.iter();
+    before.any(|mirror| !roster.has(&mirror.key))
 }
 
 /// True if another peer that is up has the address of this one: it lost its disk, and with it its
@@ -183,14 +181,18 @@ fn replace(
     waiting: &[Mirror],
     may: impl Fn(&Mirror) -> bool,
 ) -> bool {
-    let others: Vec<_> = (0..mirrors.len()).filter(|other| *other != seat).collect();
+    let others: Vec<_> = mirrors
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != seat)
+        .collect();
     let labels = mirrors.iter().chain(waiting).map(|mirror| &mirror.label);
     let labels = labels.collect::<BTreeSet<_>>().len();
     let share = mirrors.len().div_ceil(labels.max(1));
     let has_room = |mirror: &&Mirror| {
         let same = others
             .iter()
-            .filter(|other| mirrors[**other].label == mirror.label);
+            .filter(|(_, other)| other.label == mirror.label);
         same.count() < share
     };
     let fit: Vec<_> = waiting.iter().filter(|mirror| may(mirror)).collect();

@@ -1,8 +1,7 @@
 //! The outbox: pushes what changed to the replica groups, until a majority of each has it.
 //!
 //! What a member missed beyond that, the mirrors' own comparison brings, and what a whole group
-//! lost, `refill`. A member that has a newer
-//! record sends it back, and the registry adopts it.
+//! lost, `refill`. A member that has a newer record sends it back, and the registry adopts it.
 
 use super::{Registry, store, store::Push};
 use crate::{

@@ -7,35 +7,15 @@
 use super::Registry;
 use crate::{
     backoff::now,
-    disk::DiskError,
     ledger,
-    mirror::index,
-    net::{AskError, Contact},
+    mirror::{
+        index,
+        offer::{ExchangeError, offer},
+    },
 };
-use futures::{StreamExt, stream};
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 use tracing::debug;
-use wire::{
-    Name, PublicKey, Version,
-    limits::OFFER_NAMES_MAX,
-    message::{Request, Response},
-};
-
-/// One question.
-const ASK: Duration = Duration::from_secs(2);
-/// Entries sent to one mirror at the same time.
-const PARALLEL: usize = 8;
-
-/// Why a refill was not finished; the mirror's next round begins another one.
-#[derive(Debug, thiserror::Error)]
-enum RefillError {
-    #[error(transparent)]
-    Ask(#[from] AskError),
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    #[error("the mirror answered something else to an offer")]
-    Answer,
-}
+use wire::{Name, PublicKey, Version};
 
 /// Sends a mirror, in the background, what it misses in the buckets whose bit is set; one refill of
 /// a mirror at a time.
@@ -52,10 +32,7 @@ pub fn begin(registry: &Arc<Registry>, mirror: PublicKey, bits: u64) {
     });
 }
 
-fn under_way(
-    registry: &Registry,
-    change: impl FnOnce(&mut std::collections::HashSet<PublicKey>) -> bool,
-) -> bool {
+fn under_way(registry: &Registry, change: impl FnOnce(&mut HashSet<PublicKey>) -> bool) -> bool {
     let mut refills = registry
         .refills
         .lock()
@@ -63,7 +40,11 @@ fn under_way(
     change(&mut refills)
 }
 
-async fn refill(registry: &Arc<Registry>, mirror: PublicKey, bits: u64) -> Result<(), RefillError> {
+async fn refill(
+    registry: &Arc<Registry>,
+    mirror: PublicKey,
+    bits: u64,
+) -> Result<(), ExchangeError> {
     let view = registry.book.view();
     let Some(contact) = view
         .mirrors_but(&registry.id)
@@ -87,28 +68,6 @@ async fn refill(registry: &Arc<Registry>, mirror: PublicKey, bits: u64) -> Resul
         .filter(concerned)
         .map(|line| (line.name, line.version))
         .collect();
-    for page in versions.chunks(OFFER_NAMES_MAX) {
-        let offer = Request::Offer(page.to_vec());
-        let Response::Wanted(names) = registry.net.ask(contact.clone(), offer, ASK).await? else {
-            return Err(RefillError::Answer);
-        };
-        stream::iter(names)
-            .map(|name| send(registry, &contact, name))
-            .buffer_unordered(PARALLEL)
-            .for_each(|()| async {})
-            .await;
-    }
+    offer(&registry.net, &registry.disk, &contact, &versions).await?;
     Ok(())
-}
-
-async fn send(registry: &Arc<Registry>, contact: &Contact, name: Name) {
-    let held = registry
-        .disk
-        .read(move |connection| ledger::get(connection, &name))
-        .await;
-    if let Ok(Some(entry)) = held {
-        let store = Request::Store(Box::new(entry.without_expired(now())));
-        // Whatever goes wrong here shows in the mirror's next comparison.
-        let _ = registry.net.ask(contact.clone(), store, ASK).await;
-    }
 }
