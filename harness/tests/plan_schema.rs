@@ -176,12 +176,11 @@ fn every_shipped_plan_names_the_schema_and_fits_it() {
     }
 }
 
-#[test]
-fn every_plan_of_one_fault_fits_the_schema_and_has_no_warnings() {
-    let folder = folder().join("faults");
-    let mut plans = 0;
-    for entry in std::fs::read_dir(folder).expect("plans are shipped") {
-        let path = entry.expect("readable").path();
+/// The plans of a folder beside the shipped ones, with their paths; each names the schema, fits it,
+/// and is named after its file, with a prefix.
+fn fitting(folder_name: &str, prefix: &str) -> Vec<(PathBuf, plan::LoadedPlan)> {
+    let entries = std::fs::read_dir(folder().join(folder_name)).expect("plans are shipped");
+    let fitting = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).expect("readable");
         assert!(
             text.starts_with(&SCHEMA_LINE.replace('=', "=../")),
@@ -189,12 +188,20 @@ fn every_plan_of_one_fault_fits_the_schema_and_has_no_warnings() {
         );
         assert_eq!(complaints(&text), [""; 0], "{path:?}");
         let loaded = plan::load(&path, &[]).expect("it has no mistakes");
-        let stem = path
-            .file_stem()
-            .expect("a name")
-            .to_string_lossy()
-            .into_owned();
-        assert_eq!(loaded.plan.name, format!("fault-{stem}"));
+        let stem = path.file_stem().expect("a name").to_string_lossy();
+        assert_eq!(loaded.plan.name, format!("{prefix}-{stem}"));
+        (path, loaded)
+    };
+    let plans: Vec<_> = entries
+        .map(|entry| fitting(entry.expect("readable").path()))
+        .collect();
+    assert!(plans.len() >= 8, "{}", plans.len());
+    plans
+}
+
+#[test]
+fn every_plan_of_one_fault_fits_the_schema_and_has_no_warnings() {
+    for (path, _) in fitting("faults", "fault") {
         let said = Command::new(env!("CARGO_BIN_EXE_harness"))
             .arg("check")
             .arg(&path)
@@ -202,31 +209,16 @@ fn every_plan_of_one_fault_fits_the_schema_and_has_no_warnings() {
             .expect("the harness starts");
         let said = String::from_utf8_lossy(&said.stderr).into_owned();
         assert!(!said.contains("warning"), "{said}");
-        plans += 1;
     }
-    assert!(plans >= 8, "{plans}");
 }
 
 #[test]
 fn every_control_fits_the_schema_has_no_warnings_and_is_named_after_its_file() {
-    let mut plans = 0;
-    for entry in std::fs::read_dir(folder().join("controls")).expect("plans are shipped") {
-        let path = entry.expect("readable").path();
-        let text = std::fs::read_to_string(&path).expect("readable");
-        assert!(
-            text.starts_with(&SCHEMA_LINE.replace('=', "=../")),
-            "{path:?}"
-        );
-        assert_eq!(complaints(&text), [""; 0], "{path:?}");
-        let loaded = plan::load(&path, &[]).expect("it has no mistakes");
+    for (path, loaded) in fitting("controls", "control") {
         let warnings: Vec<_> = loaded.warnings.iter().map(|one| &one.message).collect();
         assert!(warnings.is_empty(), "{path:?}: {warnings:?}");
-        let stem = path.file_stem().expect("a name").to_string_lossy();
-        assert_eq!(loaded.plan.name, format!("control-{stem}"));
         assert!(loaded.plan.control.is_some(), "{path:?}: no `control`");
-        plans += 1;
     }
-    assert!(plans >= 8, "{plans}");
 }
 
 #[test]

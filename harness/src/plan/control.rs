@@ -1,7 +1,7 @@
 //! Negative controls: a plan that is made so that a checker must fail says which, and is documented
 //! to fail.
 
-use super::nearest::nearest;
+use super::nearest::did_you_mean;
 use super::path::Path;
 use super::problem::Problem;
 use super::spec::{Plan, Verdict};
@@ -15,13 +15,8 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
     let mut problems = Vec::new();
     let checkers: Vec<&str> = check::all().iter().map(|one| one.name()).collect();
     if !checkers.contains(&control) {
-        let near = nearest(control, checkers.iter().copied());
-        let did_you_mean = near.map(|near| format!("did you mean `{near}`? "));
-        let help = format!(
-            "{}there are {}",
-            did_you_mean.unwrap_or_default(),
-            checkers.join(", ")
-        );
+        let rest = format!("there are {}", checkers.join(", "));
+        let help = did_you_mean(control, checkers.iter().copied(), &rest);
         let message = format!("there is no checker `{}`", control.escape_debug());
         problems.push(Problem::error(Path::from("control"), message, help));
     }

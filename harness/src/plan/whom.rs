@@ -3,7 +3,7 @@
 use super::aim::Members;
 use super::check::{NODES_MAX, node_paths, nodes};
 use super::inventory::{self, MIRRORS};
-use super::nearest::nearest;
+use super::nearest::{did_you_mean, nearest};
 use super::path::Path;
 use super::placed::Placed;
 use super::problem::Problem;
@@ -220,13 +220,8 @@ pub fn unknown_bug(name: &str, path: Path) -> Option<Problem> {
     if BUGS.contains(&name) {
         return None;
     }
-    let near = nearest(name, BUGS.iter().copied());
-    let did_you_mean = near.map(|near| format!("did you mean `{near}`? "));
-    let help = format!(
-        "{}the system has {}",
-        did_you_mean.unwrap_or_default(),
-        BUGS.join(", ")
-    );
+    let rest = format!("the system has {}", BUGS.join(", "));
+    let help = did_you_mean(name, BUGS.iter().copied(), &rest);
     let message = format!("the system has no bug `{}`", name.escape_debug());
     Some(Problem::error(path, message, help))
 }
