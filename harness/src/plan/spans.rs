@@ -22,8 +22,8 @@ const SPAN_HOURS_MAX: u64 = 24;
 /// The same as a length of time.
 const SPAN_MAX: Span = Span(Duration::from_secs(SPAN_HOURS_MAX * 3600));
 
-/// The shortest life of a record.
-const RECORD_LIFE_MIN: Span = Span(Duration::from_secs(1));
+/// The shortest life of a record that nodes take.
+const RECORD_LIFE_MIN: Span = Span(Duration::from_secs(2));
 
 /// The longest that a link holds a packet back.
 const DELAY_MAX: Span = Span(Duration::from_micros(LATENCY_US_MAX));

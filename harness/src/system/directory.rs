@@ -321,7 +321,7 @@ mod tests {
             "{old}"
         );
         assert!(new.contains("--label cohort=new"), "{new}");
-        let short = launched("{nodes: 1, mirrors: 0, record_life: 1500ms}");
-        assert!(short[1].contains("--record-life 1500ms"), "{short:?}");
+        let short = launched("{nodes: 1, mirrors: 0, record_life: 2500ms}");
+        assert!(short[1].contains("--record-life 2500ms"), "{short:?}");
     }
 }
